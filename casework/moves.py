@@ -1,0 +1,645 @@
+"""Every move a case can make, as a pure function: a case and facts in, the new case and what follows out.
+
+Nothing here knows a store, a platform or a person's screen. ``by`` is who moved: a person's name, or
+``heard`` for the bot itself; ``at`` is the instant, from the clock.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TypedDict, Unpack
+
+from casework.case import (
+    IN_FLIGHT,
+    Case,
+    Move,
+    Moved,
+    Send,
+    Status,
+    Topic,
+    check_legal,
+    redacted,
+)
+from casework.classification import Classification
+from casework.draft import Draft, ReplyKind
+from casework.errors import IllegalMove, NotAllowedHere, TextChanged
+from casework.mention import Author, Mention
+from casework.reply import Outgoing, Permission, Reply, Way
+from casework.sla import Alert, Promise, Promises, raise_due, release
+from casework.timeline import TimelineEntry
+
+HEARD = "heard"
+"""Who moves when no person does."""
+
+
+class _Changes(TypedDict, total=False):
+    """The fields of `Case` that a move may change."""
+
+    status: Status
+    mentions: tuple[Mention, ...]
+    author: Author
+    classification: Classification | None
+    draft: Draft | None
+    permission: Permission | None
+    outgoing: Outgoing | None
+    replies: tuple[Reply, ...]
+    promises: tuple[Promise, ...]
+    owner: str | None
+    escalated_to: str | None
+    why: str
+    rule: str
+    rejections: tuple[str, ...]
+    snoozed_until: datetime | None
+    rested: Status | None
+    look_at: datetime | None
+
+
+def _moved(
+    case: Case,
+    move: Move,
+    *,
+    by: str,
+    at: datetime,
+    detail: str = "",
+    sends: tuple[Send, ...] = (),
+    **changes: Unpack[_Changes],
+) -> Moved:
+    check_legal(case, move)
+    version = case.version + 1
+    if changes.get("status", Status.SNOOZED) is not Status.SNOOZED:
+        changes["snoozed_until"], changes["rested"] = None, None
+    new = replace(case, version=version, moved_by=by, moved=move, moved_at=at, **changes)
+    entry = TimelineEntry(at=at, what=move, by=by, detail=detail, version=version)
+    return Moved(case=new, timeline=(entry,), sends=sends, was=case.version, was_status=case.status)
+
+
+# ── hearing ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def hear(mention: Mention, *, case_id: str, at: datetime, promises: Promises) -> Moved:
+    """A mention opens a case. Its promises run from now on, before anybody has judged it."""
+    case = Case(
+        id=case_id,
+        platform=mention.platform,
+        author=mention.author,
+        opened_at=at,
+        mentions=(mention,),
+        moved_at=at,
+        promises=promises.owed(
+            (), mention=mention.key, at=_heard(mention, at), platform=mention.platform, classification=None
+        ),
+    )
+    entry = TimelineEntry(at=at, what=Move.HEAR, by=HEARD, detail=mention.key, version=1)
+    return Moved(case=case, timeline=(entry,), sends=(Send(Topic.MENTIONS),))
+
+
+def join(case: Case, mention: Mention, *, at: datetime, promises: Promises) -> Moved:
+    """The customer writes again: the case goes back to be judged and what was proposed is retired.
+
+    While a reply is in flight the case stays where it is; `sent` brings the new mention up.
+    """
+    changes: _Changes = {
+        "mentions": (*case.mentions, mention),
+        "promises": promises.owed(
+            case.promises,
+            mention=mention.key,
+            at=_heard(mention, at),
+            platform=mention.platform,
+            classification=None,
+        ),
+        "draft": None,
+    }
+    if case.status in IN_FLIGHT:
+        return _moved(case, Move.JOIN, by=HEARD, at=at, detail=mention.key, **changes)
+    changes["status"], changes["outgoing"] = Status.NEW, None
+    sends = (Send(Topic.MENTIONS),)
+    return _moved(case, Move.JOIN, by=HEARD, at=at, detail=mention.key, sends=sends, **changes)
+
+
+def _heard(mention: Mention, at: datetime) -> datetime:
+    # A clock that is wrong in the future must not buy the brand time.
+    return min(mention.created_at, at)
+
+
+# ── judging ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def classify(case: Case, classification: Classification, *, at: datetime, promises: Promises) -> Moved:
+    """The case is judged. Promises that the judgement does not ask for are dropped.
+
+    "Thanks" after an unanswered complaint does not end the duty to answer the complaint.
+    """
+    before = case.classification
+    earlier_duty = before is not None and before.needs_reply and len(case.unanswered()) > 1
+    kept = before if before and earlier_duty and not classification.needs_reply else classification
+    detail = f"{kept.sentiment}, {kept.intent}, {kept.urgency}"
+    return _moved(
+        case,
+        Move.CLASSIFY,
+        by=HEARD,
+        at=at,
+        detail=detail,
+        sends=(Send(Topic.CLASSIFIED),),
+        status=Status.CLASSIFIED,
+        classification=kept,
+        promises=promises.still_owed(case.promises, platform=case.platform, classification=kept),
+    )
+
+
+# ── responding ───────────────────────────────────────────────────────────────────────────────────
+
+
+def ignore(case: Case, *, rule: str, why: str, at: datetime) -> Moved:
+    """Nothing is owed: the case ends without a reply."""
+    return _moved(
+        case,
+        Move.IGNORE,
+        by=HEARD,
+        at=at,
+        detail=why,
+        status=Status.IGNORED,
+        rule=rule,
+        why=why,
+        promises=release(case.promises, at),
+    )
+
+
+def acknowledge(
+    case: Case,
+    outgoing: Outgoing,
+    *,
+    draft: Draft | None,
+    permission: Permission,
+    rule: str,
+    why: str,
+    at: datetime,
+) -> Moved:
+    """The bot says "we have seen it" by itself; the answer, drafted or not, still waits for a person."""
+    return _moved(
+        case,
+        Move.ACKNOWLEDGE,
+        by=HEARD,
+        at=at,
+        detail=why,
+        sends=(Send(Topic.APPROVED),),
+        status=Status.APPROVED,
+        outgoing=outgoing,
+        draft=draft,
+        permission=permission,
+        rule=rule,
+        why=why,
+    )
+
+
+def propose(case: Case, draft: Draft, *, permission: Permission, rule: str, why: str, at: datetime) -> Moved:
+    """A draft is put before people."""
+    return _moved(
+        case,
+        Move.DRAFT,
+        by=HEARD,
+        at=at,
+        detail=", ".join(source.id for source in draft.sources),
+        sends=(Send(Topic.ESCALATED),),
+        status=Status.DRAFTED,
+        draft=draft,
+        permission=permission,
+        rule=rule,
+        why=why,
+    )
+
+
+def hold(
+    case: Case,
+    *,
+    permission: Permission,
+    rule: str,
+    why: str,
+    at: datetime,
+    draft: Draft | None = None,
+    to: str | None = None,
+) -> Moved:
+    """The case needs a person: uncertain, risky, nothing fits, or no reply is allowed from here."""
+    return _moved(
+        case,
+        Move.HOLD,
+        by=HEARD,
+        at=at,
+        detail=why,
+        sends=(Send(Topic.ESCALATED),),
+        status=Status.HELD,
+        draft=draft,
+        permission=permission,
+        rule=rule,
+        why=why,
+        escalated_to=to,
+    )
+
+
+# ── people ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def approve(
+    case: Case, *, by: str, at: datetime, draft_sha256: str, not_after: datetime | None = None
+) -> Moved:
+    """A person decides that exactly this text goes out.
+
+    Raises:
+        IllegalMove: there is no draft, or the case is past deciding.
+        TextChanged: ``draft_sha256`` is not the fingerprint of the present draft (T5).
+        NotAllowedHere: the platform does not let Heard post this reply.
+    """
+    check_legal(case, Move.APPROVE)
+    draft = case.draft
+    if draft is None:
+        raise IllegalMove("approve without a draft", case.status, case.id)
+    if draft.sha256 != draft_sha256:
+        raise TextChanged(case.id)
+    if case.permission is not None and case.permission.way is not Way.SEND:
+        raise NotAllowedHere(case.id, rule=case.permission.rule, why=case.permission.why)
+    outgoing = Outgoing(
+        key=f"{case.id}:{draft.id}",
+        kind=draft.kind,
+        text=draft.text,
+        answers=draft.answers,
+        decided_by=by,
+        decided_at=at,
+        not_after=not_after,
+    )
+    return _moved(
+        case,
+        Move.APPROVE,
+        by=by,
+        at=at,
+        detail=draft.id,
+        sends=(Send(Topic.APPROVED),),
+        status=Status.APPROVED,
+        outgoing=outgoing,
+    )
+
+
+def edit(case: Case, *, by: str, at: datetime, text: str, draft_id: str) -> Moved:
+    """A person puts their own words in the draft's place. The edit is a new draft: approve it next."""
+    before = case.draft
+    draft = Draft(
+        id=draft_id,
+        text=text,
+        answers=case.last.key,
+        language=before.language if before else (case.last.language or "en"),
+        sources=before.sources if before else (),
+        written_by=by,
+    )
+    return _moved(case, Move.EDIT, by=by, at=at, detail=draft_id, draft=draft)
+
+
+def reject(case: Case, *, by: str, at: datetime, reason: str) -> Moved:
+    """A person refuses the draft; the reason is kept for the next one."""
+    check_legal(case, Move.REJECT)
+    if case.draft is None:
+        raise IllegalMove("reject without a draft", case.status, case.id)
+    return _moved(
+        case,
+        Move.REJECT,
+        by=by,
+        at=at,
+        detail=reason,
+        sends=(Send(Topic.ESCALATED),),
+        status=Status.HELD,
+        draft=None,
+        rejections=(*case.rejections, reason),
+        why=f"{by} rejected the draft: {reason}",
+    )
+
+
+def take(case: Case, *, by: str, at: datetime) -> Moved:
+    """A person makes the case theirs."""
+    return _moved(case, Move.TAKE, by=by, at=at, owner=by)
+
+
+def snooze(case: Case, *, by: str, at: datetime, until: datetime) -> Moved:
+    """The case rests until an instant. Its promises do not: the timeline says when one falls in between."""
+    check_legal(case, Move.SNOOZE)
+    if until <= at:
+        raise IllegalMove("snooze into the past", case.status, case.id)
+    passes = [p.name for p in case.promises if p.running and p.due_at <= until]
+    detail = f"until {until.isoformat()}" + (f", past the promise {', '.join(passes)}" if passes else "")
+    return _moved(
+        case,
+        Move.SNOOZE,
+        by=by,
+        at=at,
+        detail=detail,
+        status=Status.SNOOZED,
+        rested=case.status,
+        snoozed_until=until,
+    )
+
+
+def close(case: Case, *, by: str, at: datetime, reason: str) -> Moved:
+    """A person ends the case without (another) reply."""
+    return _moved(
+        case,
+        Move.CLOSE,
+        by=by,
+        at=at,
+        detail=reason,
+        status=Status.CLOSED,
+        why=reason,
+        draft=None,
+        outgoing=None,
+        promises=release(case.promises, at),
+    )
+
+
+def note(case: Case, *, by: str, at: datetime, text: str) -> Moved:
+    """A person leaves words for colleagues. Notes are never public."""
+    return _moved(case, Move.NOTE, by=by, at=at, detail=text)
+
+
+def reopen(case: Case, *, by: str, at: datetime, promises: Promises) -> Moved:
+    """A person brings an ended case back; it keeps its oldest duty."""
+    check_legal(case, Move.REOPEN)
+    return _moved(
+        case,
+        Move.REOPEN,
+        by=by,
+        at=at,
+        sends=(Send(Topic.ESCALATED),),
+        status=Status.HELD,
+        why=f"{by} reopened it",
+        promises=_owed_for_unanswered(case, case.promises, at, promises),
+    )
+
+
+def escalate(case: Case, *, by: str, at: datetime, to: str, reason: str) -> Moved:
+    """A person hands the case to others."""
+    return _moved(
+        case,
+        Move.ESCALATE,
+        by=by,
+        at=at,
+        detail=f"to {to}: {reason}",
+        sends=(Send(Topic.ESCALATED),),
+        status=Status.HELD,
+        escalated_to=to,
+        why=reason,
+    )
+
+
+def post_by_hand(case: Case, *, by: str, at: datetime, text: str) -> Moved:
+    """A person says that they answered on the platform themselves."""
+    check_legal(case, Move.POST_BY_HAND)
+    reply = Reply(
+        key=f"{case.id}:by-hand-{case.version}",
+        kind=ReplyKind.ANSWER,
+        id="",
+        text=text,
+        answers=case.last.key,
+        decided_by=by,
+        posted_at=at,
+        by_hand=True,
+    )
+    return _moved(
+        case,
+        Move.POST_BY_HAND,
+        by=by,
+        at=at,
+        status=Status.ANSWERED,
+        draft=None,
+        outgoing=None,
+        replies=(*case.replies, reply),
+        promises=_settled(case.promises, reply),
+    )
+
+
+def hush(case: Case, *, by: str, at: datetime) -> Moved:
+    """A manager says that they heard the alarm: the ladder climbs no further. The promise stays broken."""
+    quiet = tuple(
+        replace(promise, ladder=(), acknowledged_by=by) if not promise.state.running else promise
+        for promise in case.promises
+    )
+    return _moved(case, Move.HUSH, by=by, at=at, promises=quiet)
+
+
+# ── sending ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def begin_sending(case: Case, *, at: datetime, look_at: datetime) -> Moved:
+    """The intent is written down before anything leaves: what, as which attempt, and when to look."""
+    check_legal(case, Move.BEGIN_SENDING)
+    return _attempt(case, Move.BEGIN_SENDING, at=at, look_at=look_at)
+
+
+def resend(case: Case, *, at: datetime, look_at: datetime) -> Moved:
+    """A look proved that the last attempt left nothing behind: the same bytes go out again."""
+    check_legal(case, Move.RESEND)
+    return _attempt(case, Move.RESEND, at=at, look_at=look_at)
+
+
+def _attempt(case: Case, move: Move, *, at: datetime, look_at: datetime) -> Moved:
+    outgoing = _outgoing(case)
+    attempt = replace(outgoing, started_at=at, attempts=outgoing.attempts + 1)
+    return _moved(
+        case,
+        move,
+        by=HEARD,
+        at=at,
+        detail=f"{outgoing.key}, attempt {attempt.attempts}",
+        status=Status.SENDING,
+        outgoing=attempt,
+        look_at=look_at,
+    )
+
+
+def stop_sending(case: Case, *, at: datetime, why: str, permission: Permission | None = None) -> Moved:
+    """The look before sending found a reason not to: the case goes back to people, nothing was posted."""
+    return _moved(
+        case,
+        Move.STOP_SENDING,
+        by=HEARD,
+        at=at,
+        detail=why,
+        sends=(Send(Topic.ESCALATED),),
+        status=Status.HELD,
+        outgoing=None,
+        permission=permission or case.permission,
+        why=why,
+    )
+
+
+def sent(case: Case, *, reply_id: str, posted_at: datetime, at: datetime, promises: Promises) -> Moved:
+    """The platform has our reply. What it keeps is settled; what the customer wrote since is owed anew."""
+    check_legal(case, Move.SENT)
+    outgoing = _outgoing(case)
+    reply = Reply(
+        key=outgoing.key,
+        kind=outgoing.kind,
+        id=reply_id,
+        text=outgoing.text,
+        answers=outgoing.answers,
+        decided_by=outgoing.decided_by,
+        posted_at=posted_at,
+        automatic=outgoing.automatic,
+    )
+    after = replace(case, replies=(*case.replies, reply))
+    newer = case.last.key != reply.answers
+    status, sends = _after_reply(reply, newer)
+    settled = _settled(case.promises, reply)
+    return _moved(
+        case,
+        Move.SENT,
+        by=HEARD,
+        at=at,
+        detail=f"{reply.kind} {reply_id}",
+        sends=sends,
+        status=status,
+        outgoing=None,
+        look_at=None,
+        draft=case.draft if reply.kind is ReplyKind.ACKNOWLEDGEMENT and not newer else None,
+        replies=after.replies,
+        promises=_owed_for_newer(after, reply, settled, promises) if newer else settled,
+    )
+
+
+def _after_reply(reply: Reply, newer: bool) -> tuple[Status, tuple[Send, ...]]:
+    if newer:
+        return Status.NEW, (Send(Topic.MENTIONS),)
+    if reply.kind is ReplyKind.ANSWER:
+        return Status.ANSWERED, ()
+    return Status.ACKNOWLEDGED, (Send(Topic.ESCALATED),)
+
+
+def refuse(case: Case, *, at: datetime, why: str) -> Moved:
+    """The platform said no: nothing was posted, the promise still runs."""
+    return _moved(
+        case,
+        Move.REFUSE,
+        by=HEARD,
+        at=at,
+        detail=why,
+        sends=(Send(Topic.ESCALATED),),
+        status=Status.FAILED,
+        outgoing=None,
+        look_at=None,
+        why=why,
+    )
+
+
+def lose_track(case: Case, *, at: datetime, why: str) -> Moved:
+    """The answer to a post was lost: nobody knows yet whether the customer sees our reply."""
+    return _moved(case, Move.LOSE_TRACK, by=HEARD, at=at, detail=why, status=Status.UNKNOWN)
+
+
+def _outgoing(case: Case) -> Outgoing:
+    if case.outgoing is None:
+        raise IllegalMove("send with an empty outbox", case.status, case.id)
+    return case.outgoing
+
+
+# ── time ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def wake(case: Case, *, at: datetime) -> Moved | None:
+    """What falls due on a case at an instant, each thing once; None when it was woken for nothing."""
+    raised = [raise_due(promise, at) for promise in case.promises]
+    alerts = tuple(alert for _, due in raised for alert in due)
+    changes: _Changes = {"promises": tuple(promise for promise, _ in raised)}
+    sends = tuple(Send(Topic.ALERTS, alert) for alert in alerts)
+    said = [_spoken(alert) for alert in alerts]
+    if case.status is Status.SNOOZED and case.snoozed_until and case.snoozed_until <= at:
+        changes["status"] = case.rested or Status.HELD
+        sends += (Send(Topic.ESCALATED),)
+        said.append("snooze over")
+    if case.status in IN_FLIGHT and case.look_at and case.look_at <= at:
+        changes["look_at"] = None
+        sends += (Send(Topic.APPROVED),)
+        said.append("time to look for our reply")
+    if not said and changes["promises"] == case.promises:
+        return None
+    return _moved(case, Move.WAKE, by=HEARD, at=at, detail="; ".join(said), sends=sends, **changes)
+
+
+def _spoken(alert: Alert) -> str:
+    return f"{alert.promise} {alert.state}, telling {alert.to}"
+
+
+def tell(case: Case, alert: Alert, *, at: datetime, where: str) -> Moved:
+    """People were told of an alert: by which way is on the timeline."""
+    return _moved(case, Move.TELL, by=HEARD, at=at, detail=f"{_spoken(alert)} through {where}")
+
+
+# ── privacy ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def withdraw(case: Case, *, mention_key: str, at: datetime) -> Moved:
+    """The author deleted a mention: its words go. With none left, the case ends."""
+    mentions = tuple(redacted(m) if m.key == mention_key else m for m in case.mentions)
+    if case.status in IN_FLIGHT or any(mention.text for mention in mentions):
+        return _moved(case, Move.WITHDRAW, by=HEARD, at=at, detail=mention_key, mentions=mentions)
+    return _moved(
+        case,
+        Move.WITHDRAW,
+        by=HEARD,
+        at=at,
+        detail=mention_key,
+        mentions=mentions,
+        author=mentions[-1].author,
+        status=Status.CLOSED,
+        why="the author deleted the post",
+        draft=None,
+        outgoing=None,
+        promises=release(case.promises, at),
+    )
+
+
+def erase(case: Case, *, by: str, at: datetime) -> Moved:
+    """Nothing a person wrote or said of them stays: ids and times only."""
+    mentions = tuple(redacted(mention) for mention in case.mentions)
+    return _moved(
+        case,
+        Move.ERASE,
+        by=by,
+        at=at,
+        status=Status.ERASED,
+        mentions=mentions,
+        author=mentions[-1].author,
+        classification=None,
+        draft=None,
+        outgoing=None,
+        replies=tuple(replace(reply, text="") for reply in case.replies),
+        rejections=(),
+        why="",
+        promises=release(case.promises, at),
+    )
+
+
+# ── promises, shared ─────────────────────────────────────────────────────────────────────────────
+
+
+def _settled(promises: Sequence[Promise], reply: Reply) -> tuple[Promise, ...]:
+    return tuple(p.settle(reply.posted_at) if p.kept_by(reply.kind) else p for p in promises)
+
+
+def _owed_for_newer(
+    case: Case, reply: Reply, settled: tuple[Promise, ...], promises: Promises
+) -> tuple[Promise, ...]:
+    keys = [mention.key for mention in case.mentions]
+    first = case.mentions[keys.index(reply.answers) + 1] if reply.answers in keys else case.last
+    return promises.owed(
+        settled, mention=first.key, at=first.created_at, platform=case.platform, classification=None
+    )
+
+
+def _owed_for_unanswered(
+    case: Case, settled: tuple[Promise, ...], at: datetime, promises: Promises
+) -> tuple[Promise, ...]:
+    waiting = case.unanswered()
+    if not waiting:
+        return settled
+    oldest = waiting[0]
+    return promises.owed(
+        settled,
+        mention=oldest.key,
+        at=_heard(oldest, at),
+        platform=case.platform,
+        classification=case.classification,
+    )

@@ -1,0 +1,120 @@
+"""Prepares a post for reading: capped, unmasked of tricks, spelled the way the model was taught to read.
+
+Nothing here changes the mention itself. What a person sees is the text as received; only the copy that
+the model and the word rules read is prepared. Every step takes time in proportion to the length, so
+that no post can be written to keep the classifier busy (T4).
+"""
+
+import html
+import re
+import threading
+import unicodedata
+from functools import lru_cache
+
+import emoji
+from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+LONGEST_READ = 40_000
+"""Characters that are read at all. No platform's post is longer, and tokenising more would only cost time."""
+
+_UNSURE_LANGUAGE = "en"
+_FEWEST_LETTERS_TO_TELL = 24
+_SURE_ENOUGH_OF_LANGUAGE = 0.90
+_LETTERS_THAT_TELL_LANGUAGE = 1_000
+
+_LINK = re.compile(r"(?:https?://|(?<![\w.])www\.)\S+", re.IGNORECASE)
+# The look-behind lets a match start only where a run of address characters starts: without it, a long
+# run without "@" would be scanned again from every one of its characters.
+_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
+_HANDLE = re.compile(r"(?<![\w.@/])(?:@[\w-]+(?:\.[\w-]+)*(?:@[\w-]+(?:\.[\w-]+)*)?|/?u/[\w-]{3,20}(?![\w/]))")
+_HASHTAG = re.compile(r"#(\w{2,100})")
+_CAMEL_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_STRETCHED = re.compile(r"(.)\1{3,}", re.DOTALL)
+_BLANKS = re.compile(r"\s+")
+_SHOUTED_WORD = re.compile(r"(?<![\w#@])[A-Z][A-Z']{2,}(?!\w)")
+_WORD = re.compile(r"[^\W\d_]{3,}")
+_MASKS = re.compile(r"@user|\bhttp\b|#\w+")
+
+_FEWEST_SHOUTED = 3
+_SHOUTED_SHARE = 0.4
+_SHOUTING_MARK = " (shouting)"
+
+# Letters that only change how their neighbours look. They carry no meaning but can split a word, so
+# that "k<ZERO WIDTH>ill" would pass the word rules.
+_INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Co", "Cs", "Cn"})
+_INVISIBLE_MARKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
+
+
+def readable(text: str) -> str:
+    """The text as the word rules read it: one form of each letter, no hidden characters, masks in place."""
+    capped = text[:LONGEST_READ]
+    # NFKC may make one character into eighteen, hence the second cap.
+    plain = unicodedata.normalize("NFKC", html.unescape(capped))[:LONGEST_READ]
+    spelled = emoji.demojize(plain, delimiters=(" :", ": ")) if not plain.isascii() else plain
+    visible = without_hidden_characters(spelled)
+    return _BLANKS.sub(" ", _masked(visible)).strip()
+
+
+def model_input(text: str) -> str:
+    """The text as the model reads it: `readable`, with hashtags split, stretched words cut and shouting marked."""
+    return model_input_of_readable(readable(text))
+
+
+def model_input_of_readable(read: str) -> str:
+    """The same, for a caller that has the readable form already."""
+    shouted = is_shouting(read)
+    spelled = _HASHTAG.sub(lambda found: "# " + _CAMEL_HUMP.sub(" ", found.group(1)), read)
+    spelled = _STRETCHED.sub(r"\1\1\1", spelled.replace("_", " "))
+    return spelled + _SHOUTING_MARK if shouted else spelled
+
+
+def is_longer_than_read(text: str) -> bool:
+    """Whether the end of the text is not read at all."""
+    return len(text) > LONGEST_READ
+
+
+def is_shouting(read: str) -> bool:
+    """Whether a good part of the text is in capitals; the model's vocabulary knows no case."""
+    shouted = len(_SHOUTED_WORD.findall(read))
+    if shouted < _FEWEST_SHOUTED:
+        return False
+    return shouted >= _SHOUTED_SHARE * len(_WORD.findall(read))
+
+
+def without_hidden_characters(text: str) -> str:
+    """The text without controls, tags, zero-width characters, text-direction overrides and variation marks."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(kept for letter in text if (kept := _visible(letter)))
+
+
+@lru_cache(maxsize=4096)
+def _visible(letter: str) -> str:
+    if letter in "\t\n\r":
+        return " "
+    if letter in _INVISIBLE_MARKS or "\ufe00" <= letter <= "\ufe0f" or "\U000e0100" <= letter <= "\U000e01ef":
+        return ""
+    return "" if unicodedata.category(letter) in _INVISIBLE_CATEGORIES else letter
+
+
+def _masked(text: str) -> str:
+    masked = _EMAIL.sub("email", _LINK.sub("http", text))
+    return _HANDLE.sub("@user", masked)
+
+
+_identifying = threading.Lock()
+
+
+@lru_cache(maxsize=1)
+def _identifier() -> LanguageIdentifier:
+    return LanguageIdentifier.from_pickled_model(MODEL_FILE, norm_probs=True)
+
+
+def language_of(text: str) -> str:
+    """The ISO 639-1 code of the language of the text, or ``en`` where it is too short or too mixed to tell."""
+    words = " ".join(_WORD.findall(_MASKS.sub(" ", readable(text))))[:_LETTERS_THAT_TELL_LANGUAGE]
+    if len(words) < _FEWEST_LETTERS_TO_TELL:
+        return _UNSURE_LANGUAGE
+    with _identifying:
+        code, share = _identifier().classify(words)
+    return str(code) if float(share) >= _SURE_ENOUGH_OF_LANGUAGE else _UNSURE_LANGUAGE

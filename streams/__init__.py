@@ -1,0 +1,1 @@
+"""Where cases live and how they travel: the only folder that knows Redis."""
