@@ -1,13 +1,13 @@
 """What can go wrong with a case, as one tree: every error of Heard is a `HeardError`.
 
-    HeardError
-    ├── IllegalMove        the case is not in a status that allows this move
-    ├── Conflict           somebody else moved the case first
-    ├── NoSuchCase         no case has this id
-    ├── NotAllowedHere     the platform's rules do not let Heard do this
-    ├── TextChanged        the draft is not the text the person saw
-    ├── TryAgainLater      fate one of a failed entry: not now
-    └── Unprocessable      fate two of a failed entry: never; it becomes a dead letter
+HeardError
+├── IllegalMove        the case is not in a status that allows this move
+├── Conflict           somebody else moved the case first
+├── NoSuchCase         no case has this id
+├── NotAllowedHere     the platform's rules do not let Heard do this
+├── TextChanged        the draft is not the text the person saw
+├── TryAgainLater      fate one of a failed entry: not now
+└── Unprocessable      fate two of a failed entry: never; it becomes a dead letter
 """
 
 from datetime import timedelta

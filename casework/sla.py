@@ -104,7 +104,7 @@ class OpeningHours:
 
 
 @dataclass(frozen=True, slots=True)
-class Warning:
+class Warning:  # noqa: A001 (a promise's warning, never a Python one)
     """When to warn before a promise breaks: at a share of its time, or with so much time left."""
 
     share: float | None = None

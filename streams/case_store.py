@@ -1,0 +1,362 @@
+"""The one door: every change of state goes through `CaseStore.save`, and everything is read here."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from redis.asyncio.client import Pipeline
+
+from casework.case import Case, Moved, Status, Topic
+from casework.errors import Conflict, HeardError, NoSuchCase
+from casework.mention import Mention
+from casework.timeline import TimelineEntry
+from streams import codec, topics
+from streams.connection import Store
+
+READ_AT_ONCE: Final = 256
+NOT_A_CASE: Final = b"-"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a stream as a group's consumer got it: where it stands, and the case it is about."""
+
+    partition: int
+    topic: Topic
+    group: str
+    id: str
+    case_id: str
+    alert: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadySeen:
+    """A mention that was heard before: ``outcome`` is its case, or why it became none."""
+
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One move to save, with what it settles and what it makes known.
+
+    ``seen`` are the names that must be new for the move to happen (a mention's key); ``threads`` the
+    names under which the case will be found.
+    """
+
+    moved: Moved
+    settle: Entry | None = None
+    seen: tuple[str, ...] = ()
+    threads: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some cases, and where the next page begins; ``cursor`` is None on the last."""
+
+    cases: tuple[Case, ...]
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A case changed: ``id`` is the position after it, for reading on from."""
+
+    id: str
+    case_id: str
+    version: int
+
+
+class CaseStore:
+    """Cases, their timelines and indexes, behind one door."""
+
+    def __init__(self, store: Store) -> None:
+        self._writes = store.writes
+        self._reads = store.reads
+
+    # ── the door ─────────────────────────────────────────────────────────────────────────────────
+
+    async def save(self, moved: Moved, settle: Entry | None = None) -> Case:
+        """Save one move and settle the entry that led to it, all or nothing.
+
+        Raises:
+            Conflict: the case is no longer at the version the move was made on.
+        """
+        (outcome,) = await self.save_all([Write(moved, settle=settle)])
+        if isinstance(outcome, Exception):
+            raise outcome
+        return moved.case
+
+    async def save_all(self, writes: Sequence[Write]) -> list[AlreadySeen | Conflict | None]:
+        """Save many moves in one round trip, each all or nothing by itself, in order.
+
+        Returns one outcome a write: None when saved.
+        """
+        if not writes:
+            return []
+        async with self._writes.pipeline(transaction=False) as pipe:
+            for write in writes:
+                _call_door(pipe, write)
+            answers = await pipe.execute()
+        return [_outcome(write.moved, answer) for write, answer in zip(writes, answers, strict=True)]
+
+    async def move(
+        self, case_id: str, decide: Callable[[Case], Moved], *, seen_version: int | None = None
+    ) -> Case:
+        """A person's move: load, decide, save, bound to the version that they saw.
+
+        Raises:
+            Conflict: the case moved on since, and this says who moved it.
+            HeardError: whatever ``decide`` refuses.
+        """
+        case = await self.load(case_id)
+        if seen_version is not None and case.version != seen_version:
+            raise Conflict(case_id, version=case.version, won_by=case.moved_by, move=case.moved)
+        return await self.save(decide(case))
+
+    async def settle(self, entries: Sequence[Entry]) -> None:
+        """Settle entries that needed nothing."""
+        if not entries:
+            return
+        async with self._writes.pipeline(transaction=False) as pipe:
+            for entry in entries:
+                key = topics.topic_key(entry.partition, entry.topic)
+                pipe.fcall("heard1_settle", 1, key, entry.group, entry.id)
+            await pipe.execute()
+
+    async def pass_over(self, mention: Mention, reason: str) -> bool:
+        """Record why a mention becomes no case; False when it was heard before."""
+        partition = topics.partition_of_mention(mention)
+        keys = (topics.seen_key(partition), topics.dead_key(partition))
+        return bool(await self._writes.fcall("heard1_pass_over", 2, *keys, mention.key, f"-{reason}"))
+
+    # ── one case ─────────────────────────────────────────────────────────────────────────────────
+
+    async def load(self, case_id: str) -> Case:
+        """The case as it is now.
+
+        Raises:
+            NoSuchCase: no case has this id.
+        """
+        (case,) = await self.load_all([case_id])
+        if case is None:
+            raise NoSuchCase(case_id)
+        return case
+
+    async def load_all(self, case_ids: Sequence[str]) -> list[Case | None]:
+        """The cases as they are now, in order; None where there is none."""
+        if not case_ids:
+            return []
+        async with self._writes.pipeline(transaction=False) as pipe:
+            for case_id in case_ids:
+                pipe.hget(topics.case_key(case_id), "s")
+            records = await pipe.execute()
+        return [codec.read_case(record) if record else None for record in records]
+
+    async def timeline(self, case_id: str) -> list[TimelineEntry]:
+        """Everything that happened to a case, oldest first."""
+        records: Any = await self._writes.lrange(topics.timeline_key(case_id), 0, -1)
+        return [codec.read_entry(record) for record in records]
+
+    # ── hearing ──────────────────────────────────────────────────────────────────────────────────
+
+    async def known(self, mentions: Sequence[Mention]) -> list[tuple[str | None, str | None]]:
+        """For each mention, what it became if it was heard before, and the case its conversation has."""
+        if not mentions:
+            return []
+        async with self._writes.pipeline(transaction=False) as pipe:
+            for mention in mentions:
+                partition = topics.partition_of_mention(mention)
+                pipe.hget(topics.seen_key(partition), mention.key)
+                pipe.hmget(topics.threads_key(partition), topics.thread_fields(mention))
+            answers = await pipe.execute()
+        pairs = zip(answers[::2], answers[1::2], strict=True)
+        return [(_text(seen), _first(threads)) for seen, threads in pairs]
+
+    async def new_ids(self, mentions: Sequence[Mention]) -> list[str]:
+        """A fresh case id for each mention, in its author's partition. Unused ones leave harmless gaps."""
+        async with self._writes.pipeline(transaction=False) as pipe:
+            for mention in mentions:
+                pipe.incr(topics.number_key(topics.partition_of_mention(mention)))
+            numbers = await pipe.execute() if mentions else []
+        partitions = (topics.partition_of_mention(mention) for mention in mentions)
+        return [
+            topics.case_id(number, partition) for number, partition in zip(numbers, partitions, strict=True)
+        ]
+
+    async def opt_out(self, platform: str, author_id: str) -> None:
+        """An author asked not to be answered (X5)."""
+        key = topics.optouts_key(topics.partition_of(platform, author_id))
+        await self._writes.sadd(key, f"{platform}:{author_id}")
+
+    async def opted_out(self, platform: str, author_id: str) -> bool:
+        """Whether an author asked not to be answered."""
+        key = topics.optouts_key(topics.partition_of(platform, author_id))
+        return bool(await self._writes.sismember(key, f"{platform}:{author_id}"))
+
+    # ── due ──────────────────────────────────────────────────────────────────────────────────────
+
+    async def due(self, now: datetime, *, at_most: int = 64) -> list[Case]:
+        """The cases that the clock must look at, ``at_most`` a partition, earliest first."""
+        async with self._writes.pipeline(transaction=False) as pipe:
+            for partition in topics.all_partitions():
+                pipe.zrangebyscore(topics.due_key(partition), "-inf", _ms(now), start=0, num=at_most)
+            answers = await pipe.execute()
+        cases = await self.load_all([member.decode() for members in answers for member in members])
+        return [case for case in cases if case is not None]
+
+    async def next_due(self) -> datetime | None:
+        """When the next case falls due; None when none will."""
+        async with self._writes.pipeline(transaction=False) as pipe:
+            for partition in topics.all_partitions():
+                pipe.zrange(topics.due_key(partition), 0, 0, withscores=True)
+            answers = await pipe.execute()
+        scores = [answer[0][1] for answer in answers if answer]
+        return datetime.fromtimestamp(min(scores) / 1000, UTC) if scores else None
+
+    # ── lists ────────────────────────────────────────────────────────────────────────────────────
+
+    async def counts(self) -> dict[Status, int]:
+        """How many cases are in each status."""
+        keys = [(s, topics.status_key(p, s)) for p in topics.all_partitions() for s in Status]
+        async with self._writes.pipeline(transaction=False) as pipe:
+            for _, key in keys:
+                pipe.zcard(key)
+            numbers = await pipe.execute()
+        counts = dict.fromkeys(Status, 0)
+        for (status, _), number in zip(keys, numbers, strict=True):
+            counts[status] += number
+        return counts
+
+    async def ids_in(self, statuses: Sequence[Status]) -> list[tuple[float, str]]:
+        """When each case in these statuses was opened (milliseconds) and its id, newest first."""
+        async with self._writes.pipeline(transaction=False) as pipe:
+            for partition in topics.all_partitions():
+                for status in statuses:
+                    pipe.zrange(topics.status_key(partition, status), 0, -1, withscores=True)
+            answers = await pipe.execute()
+        found = [(score, member.decode()) for answer in answers for member, score in answer]
+        return sorted(found, reverse=True)
+
+    async def page(self, statuses: Sequence[Status], *, limit: int, cursor: str | None = None) -> Page:
+        """The cases in these statuses, newest first, ``limit`` at a time.
+
+        Raises:
+            HeardError: the cursor is not one that a page gave.
+        """
+        ids = await self.ids_in(statuses)
+        start = 0 if cursor is None else _after(ids, cursor)
+        chosen = ids[start : start + limit]
+        cases = await self.load_all([case_id for _, case_id in chosen])
+        more = start + limit < len(ids)
+        last = f"{int(chosen[-1][0])}:{chosen[-1][1]}" if chosen and more else None
+        return Page(tuple(case for case in cases if case is not None), last)
+
+    async def every(self, statuses: Sequence[Status] = tuple(Status)) -> AsyncIterator[Case]:
+        """Every case in these statuses, newest first, loaded some at a time."""
+        ids = [case_id for _, case_id in await self.ids_in(statuses)]
+        for start in range(0, len(ids), READ_AT_ONCE):
+            for case in await self.load_all(ids[start : start + READ_AT_ONCE]):
+                if case is not None:
+                    yield case
+
+    async def outcomes(self) -> AsyncIterator[tuple[str, str]]:
+        """Everything that was ever heard, as its key and its case id or ``-reason``."""
+        for partition in topics.all_partitions():
+            async for field, value in self._reads.hscan_iter(topics.seen_key(partition), count=1000):
+                yield field.decode(), value.decode()
+
+    # ── open screens ─────────────────────────────────────────────────────────────────────────────
+
+    async def changes(self, after: str | None = None, *, wait_ms: int = 5000) -> AsyncIterator[Change]:
+        """Every change from now on, or after a position that an earlier change gave; never ends.
+
+        A position is the entry id: ids of different partitions share the server's clock.
+        """
+        start = after or f"{await self._server_ms()}-0"
+        # Any: redis-py's stubs ask for a wider, invariant dict.
+        positions: Any = {topics.changes_key(p): start for p in topics.all_partitions()}
+        while True:
+            answers: Any = await self._reads.xread(positions, count=100, block=wait_ms)
+            for key, entries in answers or []:
+                positions[key.decode()] = entries[-1][0].decode()
+                for entry_id, fields in entries:
+                    yield Change(entry_id.decode(), fields[b"c"].decode(), int(fields[b"v"]))
+            await asyncio.sleep(0)
+
+    async def _server_ms(self) -> int:
+        seconds, micros = await self._writes.time()
+        return int(seconds) * 1000 + int(micros) // 1000
+
+
+def _call_door(pipe: Pipeline, write: Write) -> None:
+    moved, case, settle = write.moved, write.moved.case, write.settle
+    partition = topics.partition_of_case(case.id)
+    keys = [
+        topics.case_key(case.id),
+        topics.timeline_key(case.id),
+        topics.due_key(partition),
+        topics.seen_key(partition),
+        topics.threads_key(partition),
+        topics.changes_key(partition),
+        topics.status_key(partition, moved.was_status or case.status),
+        topics.status_key(partition, case.status),
+    ]
+    if settle is not None:
+        keys.append(topics.topic_key(partition, settle.topic))
+    keys += [topics.topic_key(partition, send.topic) for send in moved.sends]
+    wake = case.next_wake()
+    args: list[str | bytes | int] = [
+        moved.was,
+        case.version,
+        codec.write(case),
+        case.id,
+        "" if wake is None else _ms(wake),
+        _ms(case.opened_at),
+        case.moved_by,
+        case.moved,
+        settle.group if settle else "",
+        settle.id if settle else "",
+        len(moved.timeline),
+        *(codec.write(entry) for entry in moved.timeline),
+        len(write.seen),
+        *write.seen,
+        len(write.threads),
+        *write.threads,
+        *(codec.write(send.alert) if send.alert else b"" for send in moved.sends),
+    ]
+    pipe.fcall("heard1_save", len(keys), *keys, *args)
+
+
+def _outcome(moved: Moved, answer: Sequence[bytes]) -> AlreadySeen | Conflict | None:
+    kind = answer[0]
+    if kind == b"saved":
+        return None
+    if kind == b"seen":
+        return AlreadySeen(answer[1].decode())
+    if kind == b"conflict":
+        version, by, move = int(answer[1]), answer[2].decode(), answer[3].decode()
+        return Conflict(moved.case.id, version=version, won_by=by, move=move)
+    raise HeardError(f"the store answered {kind!r} to a save")
+
+
+def _after(ids: Sequence[tuple[float, str]], cursor: str) -> int:
+    score, _, case_id = cursor.partition(":")
+    if not score.isdigit() or not case_id:
+        raise HeardError(f"{cursor!r} is not a cursor that a page gave")
+    position = (float(score), case_id)
+    return sum(1 for found in ids if found >= position)
+
+
+def _ms(instant: datetime) -> int:
+    return int(instant.timestamp() * 1000)
+
+
+def _text(raw: bytes | None) -> str | None:
+    return raw.decode() if raw is not None else None
+
+
+def _first(raws: Sequence[bytes | None]) -> str | None:
+    return next((raw.decode() for raw in raws if raw is not None), None)

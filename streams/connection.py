@@ -1,0 +1,134 @@
+"""Which store this is: a URL's or the embedded one, checked, with our functions loaded. Start here.
+
+redis-py retries writes blindly (one `xadd` whose answer is lost arrives eleven times) and times reads
+out after 5 s: writes go through a client without retries, blocking reads through one of their own.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
+
+from streams import embedded
+from streams.errors import StoreUnavailable, WrongStore
+from streams.topics import PARTITIONS
+
+FORMAT: Final = 1
+HEADER: Final = "heard:store"
+LOST: Final = (RedisError, OSError, AttributeError, TypeError)
+"""What a redis-py call may raise when its connection dies under it."""
+
+WRITE_TIMEOUT_S: Final = 10.0
+# Longer than any block of a read, or redis-py takes an empty wait for a dead connection.
+READ_TIMEOUT_S: Final = 30.0
+OLDEST: Final = (7, 0)
+FUNCTIONS: Final = Path(__file__).with_name("door.lua")
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The two clients of one store: ``writes`` never retries, ``reads`` may block."""
+
+    writes: Redis
+    reads: Redis
+    url: str
+
+
+@asynccontextmanager
+async def open_store(url: str | None, folder: Path, *, insecure: bool = False) -> AsyncIterator[Store]:
+    """The store at ``url``, else the embedded one in ``folder``; closed when the block ends.
+
+    Raises:
+        StoreUnavailable: it cannot be started or reached.
+        WrongStore: it is too old, was made by a newer Heard, or lies open on a network.
+    """
+    server = None
+    if url is None:
+        server = embedded.start(folder)
+        url = server.url
+    elif not insecure:
+        _refuse_open_network(url)
+    store = Store(writes=_client(url, WRITE_TIMEOUT_S), reads=_client(url, READ_TIMEOUT_S), url=url)
+    try:
+        await _prepare(store)
+        yield store
+    finally:
+        await store.writes.aclose()
+        await store.reads.aclose()
+        if server is not None:
+            server.close()
+
+
+def _client(url: str, timeout: float) -> Redis:
+    return Redis.from_url(url, socket_timeout=timeout, protocol=2, retry=Retry(NoBackoff(), 0))
+
+
+def _refuse_open_network(url: str) -> None:
+    # T12: a store without a password on a network is everybody's store.
+    try:
+        parts = urlsplit(url)
+        local = parts.scheme == "unix" or parts.hostname in ("localhost", "127.0.0.1", "::1")
+    except ValueError as error:
+        raise StoreUnavailable(f"REDIS_URL is not an address: {error}") from error
+    if parts.scheme not in ("redis", "rediss", "unix"):
+        raise StoreUnavailable("REDIS_URL must begin with redis://, rediss:// or unix://")
+    if not local and not (parts.scheme == "rediss" and parts.password):
+        raise WrongStore(
+            f"the store at {parts.hostname} is reached without TLS or password: use rediss://:password@host, "
+            "or --insecure if the network is yours alone"
+        )
+
+
+async def _prepare(store: Store) -> None:
+    try:
+        await _check_server(store.writes)
+        await _check_header(store.writes)
+        await store.writes.function_load(FUNCTIONS.read_text(), replace=True)
+    except AuthenticationError as error:
+        raise StoreUnavailable("the store refuses this password: check REDIS_URL") from error
+    except ResponseError as error:
+        raise _explained(error) from error
+    except LOST as error:
+        raise StoreUnavailable(f"cannot reach the store at {_shown(store.url)}: {error}") from error
+
+
+def _explained(error: ResponseError) -> Exception:
+    said = str(error)
+    if said.startswith(("MISCONF", "OOM")) or "No space left" in said:
+        return StoreUnavailable(
+            "the store cannot write: its disk or memory is full; free some and restart"
+        )
+    return WrongStore(f"the store at this address refuses what Heard needs: {said}")
+
+
+async def _check_server(client: Redis) -> None:
+    info = await client.info("server")
+    said = str(info.get("valkey_version") or info.get("redis_version") or "0")
+    version = tuple(int(part) for part in said.split(".")[:2])
+    if version < OLDEST:
+        raise WrongStore(f"the store is version {said}; Heard needs Redis 7.0 or Valkey 8 at least")
+
+
+async def _check_header(client: Redis) -> None:
+    await client.hsetnx(HEADER, "format", str(FORMAT))
+    await client.hsetnx(HEADER, "partitions", str(PARTITIONS))
+    written, partitions = await client.hmget(HEADER, "format", "partitions")
+    if int(written or 0) > FORMAT:
+        raise WrongStore(
+            f"this store was made by a newer Heard (format {int(written or 0)}, this one reads {FORMAT}): "
+            "upgrade Heard, or start with an empty HEARD_HOME"
+        )
+    if int(partitions or 0) != PARTITIONS:
+        raise WrongStore(f"this store has {int(partitions or 0)} partitions, this Heard {PARTITIONS}")
+
+
+def _shown(url: str) -> str:
+    parts = urlsplit(url)
+    return parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"

@@ -1,0 +1,286 @@
+"""The loop that all stages share: own pending first, then new entries, then what dead consumers left.
+
+A stage is a function from a batch of cases to one result each:
+
+- a `Moved`: saved through the one door together with the settling of its entry;
+- ``None``: nothing was needed, the entry is settled;
+- `TryAgainLater`: kept, with every later entry of the same case behind it;
+- `Unprocessable`: a dead letter, with its reason.
+
+Poison never blocks the line: a batch that raises is handled again one by one, and what still raises, or
+was delivered too often because it killed its consumer, becomes a dead letter.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import structlog
+
+from casework.case import Case, Moved, Topic
+from casework.clock import Clock
+from casework.errors import Conflict, TryAgainLater, Unprocessable
+from streams import topics
+from streams.case_store import CaseStore, Entry, Write
+from streams.connection import LOST, Store
+from streams.dead_letters import DeadLetters
+
+log = structlog.get_logger(__name__)
+
+PER_STREAM: Final = 16
+BLOCK_MS: Final = 1000
+MAX_DELIVERIES: Final = 5
+"""A handler that was begun this often and never ended is taken for poison."""
+RECLAIM_EVERY: Final = timedelta(seconds=15)
+RECLAIM_IDLE_MS: Final = 60_000
+CONFLICT_ROUNDS: Final = 8
+SOON: Final = timedelta(seconds=1)
+RECONNECT_S: Final = 0.5
+
+Result = Moved | None | TryAgainLater | Unprocessable
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One case as it is now, and the entry that asks for something to be done with it."""
+
+    case: Case
+    entry: Entry
+
+
+Handler = Callable[[Sequence[Work]], Awaitable[Sequence[Result]]]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Entries that wait for a time, in the order they came."""
+
+    ready_at: dict[Entry, datetime] = field(default_factory=dict)
+
+    def add(self, entry: Entry, ready_at: datetime) -> None:
+        self.ready_at[entry] = ready_at
+
+    def case_until(self, case_id: str) -> datetime | None:
+        return max((at for entry, at in self.ready_at.items() if entry.case_id == case_id), default=None)
+
+    def take_ready(self, now: datetime) -> list[Entry]:
+        ready = [entry for entry, at in self.ready_at.items() if at <= now]
+        for entry in ready:
+            del self.ready_at[entry]
+        return ready
+
+
+class Consumer:
+    """One consumer of one topic: hands batches to a stage and settles them through the one door.
+
+    ``name`` must be the same after a restart and different for every living consumer of the group, so
+    that what was begun before a death is taken up at once.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        cases: CaseStore,
+        *,
+        topic: Topic,
+        group: str,
+        name: str,
+        handler: Handler,
+        clock: Clock,
+        per_stream: int = PER_STREAM,
+    ) -> None:
+        self._store = store
+        self._cases = cases
+        self._dead = DeadLetters(store)
+        self._topic = topic
+        self._group = group
+        self._name = name
+        self._handler = handler
+        self._clock = clock
+        self._per_stream = per_stream
+        self._keys = {topics.topic_key(p, topic): p for p in topics.all_partitions()}
+        self._pending_from: dict[str, str] | None = None
+        self._waiting = _Waiting()
+        self._reclaimed_at: datetime | None = None
+
+    async def run(self) -> None:
+        """Consume until cancelled, through lost connections."""
+        while True:
+            try:
+                await self.step(block_ms=BLOCK_MS)
+            except LOST as error:
+                log.warning("store lost, trying again", group=self._group, error=type(error).__name__)
+                self._pending_from = None
+                await asyncio.sleep(RECONNECT_S)
+
+    async def step(self, *, block_ms: int | None = None) -> int:
+        """Handle one batch; returns how many entries it held. ``block_ms`` None never waits."""
+        if self._pending_from is None:
+            await self._prepare()
+        entries = self._waiting.take_ready(self._clock.now())
+        entries += await self._own_pending() if self._pending_from else []
+        if not entries:
+            entries = await self._reclaim() or await self._new(block_ms)
+        if entries:
+            await self._handle(entries)
+        return len(entries)
+
+    def next_ready(self) -> datetime | None:
+        """When the first entry that waits may be handled again; None when none waits."""
+        return min(self._waiting.ready_at.values(), default=None)
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────────
+
+    async def _prepare(self) -> None:
+        async with self._store.writes.pipeline(transaction=False) as pipe:
+            for key in self._keys:
+                pipe.xgroup_create(key, self._group, id="0", mkstream=True)
+            answers = await pipe.execute(raise_on_error=False)
+        failed = [a for a in answers if isinstance(a, Exception) and "BUSYGROUP" not in str(a)]
+        if failed:
+            raise failed[0]
+        self._waiting = _Waiting()
+        await self._bury_poison()
+        self._pending_from = dict.fromkeys(self._keys, "0")
+
+    async def _bury_poison(self) -> None:
+        """Bury what was delivered to us too often: it killed us each time."""
+        async with self._store.writes.pipeline(transaction=False) as pipe:
+            for key in self._keys:
+                pipe.xpending_range(key, self._group, "-", "+", 100, consumername=self._name)
+            answers = await pipe.execute()
+        for (key, partition), pending in zip(self._keys.items(), answers, strict=True):
+            for item in pending:
+                if int(item["times_delivered"]) <= MAX_DELIVERIES:
+                    continue
+                found: Any = await self._store.writes.xrange(key, item["message_id"], item["message_id"])
+                for entry in self._entries(partition, found):
+                    await self._bury(entry, "its handling ended the process every time")
+
+    async def _own_pending(self) -> list[Entry]:
+        """The next of our own unsettled entries; empty once all were handed over."""
+        assert self._pending_from is not None  # noqa: S101 (step() prepared it)
+        entries, ended = [], True
+        answers = await self._read(self._pending_from, None)
+        for key, partition, raw in answers:
+            if raw:
+                ended = False
+                self._pending_from[key] = raw[-1][0].decode()
+                entries += self._entries(partition, raw)
+        if ended:
+            self._pending_from = {}
+        return entries
+
+    async def _new(self, block_ms: int | None) -> list[Entry]:
+        answers = await self._read(dict.fromkeys(self._keys, ">"), block_ms)
+        return [entry for _, partition, raw in answers for entry in self._entries(partition, raw)]
+
+    async def _read(self, positions: Any, block_ms: int | None) -> list[tuple[str, int, Any]]:
+        client = self._store.writes if block_ms is None else self._store.reads
+        answers: Any = await client.xreadgroup(
+            self._group, self._name, positions, count=self._per_stream, block=block_ms
+        )
+        return [(key.decode(), self._keys[key.decode()], raw) for key, raw in answers or []]
+
+    async def _reclaim(self) -> list[Entry]:
+        """What consumers that died left behind: idle too long, and whoever had it is not us."""
+        now = self._clock.now()
+        if self._reclaimed_at is not None and now - self._reclaimed_at < RECLAIM_EVERY:
+            return []
+        self._reclaimed_at = now
+        async with self._store.writes.pipeline(transaction=False) as pipe:
+            for key in self._keys:
+                pipe.xautoclaim(key, self._group, self._name, RECLAIM_IDLE_MS, count=self._per_stream)
+            answers = await pipe.execute()
+        held = set(self._waiting.ready_at)
+        claimed = [
+            entry
+            for partition, answer in zip(self._keys.values(), answers, strict=True)
+            for entry in self._entries(partition, answer[1])
+        ]
+        return [entry for entry in claimed if entry not in held]
+
+    def _entries(self, partition: int, raw: Iterable[Any]) -> list[Entry]:
+        # An entry that was deleted while pending comes back without fields: there is nothing to do.
+        return [
+            Entry(
+                partition=partition,
+                topic=self._topic,
+                group=self._group,
+                id=entry_id.decode(),
+                case_id=fields.get(b"c", b"").decode() if fields else "",
+                alert=fields.get(b"a", b"") if fields else b"",
+            )
+            for entry_id, fields in raw
+        ]
+
+    # ── handling ─────────────────────────────────────────────────────────────────────────────────
+
+    async def _handle(self, entries: Sequence[Entry]) -> None:
+        todo = self._in_turn(entries)
+        for _ in range(CONFLICT_ROUNDS):
+            if not todo:
+                return
+            todo = await self._round(todo)
+        for entry in todo:
+            self._waiting.add(entry, self._clock.now() + SOON)
+
+    def _in_turn(self, entries: Sequence[Entry]) -> list[Entry]:
+        """The entries whose case has none waiting before them; the others wait behind it."""
+        in_turn = []
+        for entry in entries:
+            until = self._waiting.case_until(entry.case_id)
+            if until is None:
+                in_turn.append(entry)
+            else:
+                self._waiting.add(entry, until)
+        return in_turn
+
+    async def _round(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Handle the first entry of each case; returns what must be handled again."""
+        first: dict[str, Entry] = {}
+        later = [entry for entry in entries if first.setdefault(entry.case_id, entry) is not entry]
+        batch = list(first.values())
+        cases = await self._cases.load_all([e.case_id for e in batch if topics.CASE_ID.fullmatch(e.case_id)])
+        by_id = {case.id: case for case in cases if case is not None}
+        await self._cases.settle([entry for entry in batch if entry.case_id not in by_id])
+        works = [Work(by_id[entry.case_id], entry) for entry in batch if entry.case_id in by_id]
+        results = await self._results(works)
+        again = await self._end(works, results)
+        return self._in_turn([*again, *later])
+
+    async def _results(self, works: Sequence[Work]) -> Sequence[Result]:
+        if not works:
+            return []
+        try:
+            results = await self._handler(works)
+        except (TryAgainLater, Unprocessable) as fate:
+            if len(works) == 1:
+                return [fate]
+        except LOST:
+            raise
+        except Exception as error:
+            if len(works) == 1:
+                log.exception("handler failed", group=self._group, case=works[0].case.id)
+                return [Unprocessable(f"{type(error).__name__} in {self._group}")]
+        else:
+            return results
+        return [(await self._results([work]))[0] for work in works]
+
+    async def _end(self, works: Sequence[Work], results: Sequence[Result]) -> list[Entry]:
+        """Save, settle, keep or bury each; returns the entries whose case moved on under them."""
+        saves = [(w.entry, r) for w, r in zip(works, results, strict=True) if isinstance(r, Moved)]
+        outcomes = await self._cases.save_all([Write(moved, settle=entry) for entry, moved in saves])
+        await self._cases.settle([w.entry for w, r in zip(works, results, strict=True) if r is None])
+        for work, result in zip(works, results, strict=True):
+            if isinstance(result, TryAgainLater):
+                self._waiting.add(work.entry, self._clock.now() + result.after)
+            elif isinstance(result, Unprocessable):
+                await self._bury(work.entry, str(result))
+        return [entry for (entry, _), end in zip(saves, outcomes, strict=True) if isinstance(end, Conflict)]
+
+    async def _bury(self, entry: Entry, reason: str) -> None:
+        log.error("dead letter", group=self._group, case=entry.case_id, reason=reason)
+        await self._dead.bury(entry, reason, at=self._clock.now())
