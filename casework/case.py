@@ -191,6 +191,8 @@ class Moved:
     """The outcome of a move: the case as it became, its new timeline, and what is sent on.
 
     ``was`` is the version the move was made on: the store takes it only while that is still current.
+    ``heard`` is the key of the mention that the move takes in: each is taken in once. ``posts`` are the
+    posts of the platform by which what the same author writes later finds this case.
     """
 
     case: Case
@@ -198,6 +200,8 @@ class Moved:
     sends: tuple[Send, ...] = ()
     was: int = 0
     was_status: Status | None = None
+    heard: str | None = None
+    posts: tuple[str, ...] = ()
 
 
 def check_legal(case: Case, move: Move) -> None:

@@ -6,7 +6,7 @@ Nothing here knows a store, a platform or a person's screen. ``by`` is who moved
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypedDict, Unpack
 
 from casework.case import (
@@ -27,6 +27,9 @@ from casework.mention import Author, Mention
 from casework.reply import Outgoing, Permission, Reply, Way
 from casework.sla import Alert, Promise, Promises, raise_due, release
 from casework.timeline import TimelineEntry
+
+APPROVAL_LASTS = timedelta(hours=1)
+"""How long an approval stands: what could not be posted by then is put before people again."""
 
 HEARD = "heard"
 """Who moves when no person does."""
@@ -90,7 +93,13 @@ def hear(mention: Mention, *, case_id: str, at: datetime, promises: Promises) ->
         ),
     )
     entry = TimelineEntry(at=at, what=Move.HEAR, by=HEARD, detail=mention.key, version=1)
-    return Moved(case=case, timeline=(entry,), sends=(Send(Topic.MENTIONS),))
+    return Moved(
+        case=case,
+        timeline=(entry,),
+        sends=(Send(Topic.MENTIONS),),
+        heard=mention.key,
+        posts=mention.threads,
+    )
 
 
 def join(case: Case, mention: Mention, *, at: datetime, promises: Promises) -> Moved:
@@ -109,11 +118,12 @@ def join(case: Case, mention: Mention, *, at: datetime, promises: Promises) -> M
         ),
         "draft": None,
     }
-    if case.status in IN_FLIGHT:
-        return _moved(case, Move.JOIN, by=HEARD, at=at, detail=mention.key, **changes)
-    changes["status"], changes["outgoing"] = Status.NEW, None
-    sends = (Send(Topic.MENTIONS),)
-    return _moved(case, Move.JOIN, by=HEARD, at=at, detail=mention.key, sends=sends, **changes)
+    sends: tuple[Send, ...] = ()
+    if case.status not in IN_FLIGHT:
+        changes["status"], changes["outgoing"] = Status.NEW, None
+        sends = (Send(Topic.MENTIONS),)
+    moved = _moved(case, Move.JOIN, by=HEARD, at=at, detail=mention.key, sends=sends, **changes)
+    return replace(moved, heard=mention.key, posts=mention.threads)
 
 
 def _heard(mention: Mention, at: datetime) -> datetime:
@@ -263,7 +273,7 @@ def approve(
         answers=draft.answers,
         decided_by=by,
         decided_at=at,
-        not_after=not_after,
+        not_after=not_after or at + APPROVAL_LASTS,
     )
     return _moved(
         case,
@@ -484,7 +494,7 @@ def sent(case: Case, *, reply_id: str, posted_at: datetime, at: datetime, promis
     newer = case.last.key != reply.answers
     status, sends = _after_reply(reply, newer)
     settled = _settled(case.promises, reply)
-    return _moved(
+    moved = _moved(
         case,
         Move.SENT,
         by=HEARD,
@@ -498,6 +508,7 @@ def sent(case: Case, *, reply_id: str, posted_at: datetime, at: datetime, promis
         replies=after.replies,
         promises=_owed_for_newer(after, reply, settled, promises) if newer else settled,
     )
+    return replace(moved, posts=(reply_id,))
 
 
 def _after_reply(reply: Reply, newer: bool) -> tuple[Status, tuple[Send, ...]]:
@@ -510,23 +521,24 @@ def _after_reply(reply: Reply, newer: bool) -> tuple[Status, tuple[Send, ...]]:
 
 def refuse(case: Case, *, at: datetime, why: str) -> Moved:
     """The platform said no: nothing was posted, the promise still runs."""
+    newer = case.outgoing is not None and case.outgoing.answers != case.last.key
     return _moved(
         case,
         Move.REFUSE,
         by=HEARD,
         at=at,
         detail=why,
-        sends=(Send(Topic.ESCALATED),),
-        status=Status.FAILED,
+        sends=(Send(Topic.MENTIONS if newer else Topic.ESCALATED),),
+        status=Status.NEW if newer else Status.FAILED,
         outgoing=None,
         look_at=None,
         why=why,
     )
 
 
-def lose_track(case: Case, *, at: datetime, why: str) -> Moved:
-    """The answer to a post was lost: nobody knows yet whether the customer sees our reply."""
-    return _moved(case, Move.LOSE_TRACK, by=HEARD, at=at, detail=why, status=Status.UNKNOWN)
+def lose_track(case: Case, *, at: datetime, why: str, look_at: datetime) -> Moved:
+    """The answer to a post was lost: nobody knows before ``look_at`` whether the customer sees our reply."""
+    return _moved(case, Move.LOSE_TRACK, by=HEARD, at=at, detail=why, status=Status.UNKNOWN, look_at=look_at)
 
 
 def _outgoing(case: Case) -> Outgoing:
@@ -571,10 +583,27 @@ def tell(case: Case, alert: Alert, *, at: datetime, where: str) -> Moved:
 
 
 def withdraw(case: Case, *, mention_key: str, at: datetime) -> Moved:
-    """The author deleted a mention: its words go. With none left, the case ends."""
+    """The author deleted a mention: its words go. With none left, the case ends.
+
+    A reply to it that has not left yet never does; one in flight ends as it ends.
+    """
     mentions = tuple(redacted(m) if m.key == mention_key else m for m in case.mentions)
-    if case.status in IN_FLIGHT or any(mention.text for mention in mentions):
+    if case.status in IN_FLIGHT:
         return _moved(case, Move.WITHDRAW, by=HEARD, at=at, detail=mention_key, mentions=mentions)
+    if any(mention.text for mention in mentions):
+        return _moved(
+            case,
+            Move.WITHDRAW,
+            by=HEARD,
+            at=at,
+            detail=mention_key,
+            sends=(Send(Topic.ESCALATED),),
+            mentions=mentions,
+            status=Status.HELD if case.open else case.status,
+            draft=None,
+            outgoing=None,
+            why="the author deleted one of the posts",
+        )
     return _moved(
         case,
         Move.WITHDRAW,

@@ -40,16 +40,10 @@ class AlreadySeen:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One move to save, with what it settles and what it makes known.
-
-    ``seen`` are the names that must be new for the move to happen (a mention's key); ``threads`` the
-    names under which the case will be found.
-    """
+    """One move to save, and the entry that it settles."""
 
     moved: Moved
     settle: Entry | None = None
-    seen: tuple[str, ...] = ()
-    threads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +302,8 @@ def _call_door(pipe: Pipeline, write: Write) -> None:
         keys.append(topics.topic_key(partition, settle.topic))
     keys += [topics.topic_key(partition, send.topic) for send in moved.sends]
     wake = case.next_wake()
+    seen = [moved.heard] if moved.heard else []
+    threads = [topics.thread_field(case.platform, case.author.id, post) for post in moved.posts]
     args: list[str | bytes | int] = [
         moved.was,
         case.version,
@@ -321,10 +317,10 @@ def _call_door(pipe: Pipeline, write: Write) -> None:
         settle.id if settle else "",
         len(moved.timeline),
         *(codec.write(entry) for entry in moved.timeline),
-        len(write.seen),
-        *write.seen,
-        len(write.threads),
-        *write.threads,
+        len(seen),
+        *seen,
+        len(threads),
+        *threads,
         *(codec.write(send.alert) if send.alert else b"" for send in moved.sends),
     ]
     pipe.fcall("heard1_save", len(keys), *keys, *args)

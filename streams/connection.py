@@ -102,9 +102,7 @@ async def _prepare(store: Store) -> None:
 def _explained(error: ResponseError) -> Exception:
     said = str(error)
     if said.startswith(("MISCONF", "OOM")) or "No space left" in said:
-        return StoreUnavailable(
-            "the store cannot write: its disk or memory is full; free some and restart"
-        )
+        return StoreUnavailable("the store cannot write: its disk or memory is full; free some and restart")
     return WrongStore(f"the store at this address refuses what Heard needs: {said}")
 
 

@@ -5,7 +5,8 @@ A stage is a function from a batch of cases to one result each:
 - a `Moved`: saved through the one door together with the settling of its entry;
 - ``None``: nothing was needed, the entry is settled;
 - `TryAgainLater`: kept, with every later entry of the same case behind it;
-- `Unprocessable`: a dead letter, with its reason.
+- `Unprocessable`: a dead letter, with its reason;
+- `Conflict`: somebody else moved the case meanwhile, so it is handed over again as it is now.
 
 Poison never blocks the line: a batch that raises is handled again one by one, and what still raises, or
 was delivered too often because it killed its consumer, becomes a dead letter.
@@ -39,7 +40,7 @@ CONFLICT_ROUNDS: Final = 8
 SOON: Final = timedelta(seconds=1)
 RECONNECT_S: Final = 0.5
 
-Result = Moved | None | TryAgainLater | Unprocessable
+Result = Moved | None | TryAgainLater | Unprocessable | Conflict
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +257,7 @@ class Consumer:
             return []
         try:
             results = await self._handler(works)
-        except (TryAgainLater, Unprocessable) as fate:
+        except (TryAgainLater, Unprocessable, Conflict) as fate:
             if len(works) == 1:
                 return [fate]
         except LOST:
@@ -279,7 +280,8 @@ class Consumer:
                 self._waiting.add(work.entry, self._clock.now() + result.after)
             elif isinstance(result, Unprocessable):
                 await self._bury(work.entry, str(result))
-        return [entry for (entry, _), end in zip(saves, outcomes, strict=True) if isinstance(end, Conflict)]
+        overtaken = [e for (e, _), end in zip(saves, outcomes, strict=True) if isinstance(end, Conflict)]
+        return overtaken + [w.entry for w, r in zip(works, results, strict=True) if isinstance(r, Conflict)]
 
     async def _bury(self, entry: Entry, reason: str) -> None:
         log.error("dead letter", group=self._group, case=entry.case_id, reason=reason)

@@ -1,0 +1,50 @@
+# Two commands do all the set-up: `make run` and `make test`. `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test check format bench train campaign clean
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(STAMP) ## Make the environment in .venv with the pinned dependencies
+
+# The pins are in one file; torch by its exact version, so that pip takes the CPU build.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("Heard needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt hatchling
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-build-isolation --editable '.[dev]'
+	touch $(STAMP)
+
+run: install ## Play the recorded day and open the desk
+	$(BIN)/heard demo
+
+test: install ## Run the tests
+	$(BIN)/python -m pytest
+
+check: install ## Everything that CI runs: format, lint, types, import contract, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+format: install ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: install ## Measure the line against ceilings taken in the same run
+	$(BIN)/python -m bench
+
+train: install ## Train the bundled model again (about half an hour on one core)
+	$(BIN)/python -m classifier.train
+
+campaign: install ## Kill the demo day over and over and compare the totals (minutes)
+	$(BIN)/python -m pytest tests/campaigns -m campaign
+
+clean: ## Remove the environment and the demo's data
+	rm -rf $(VENV) .heard

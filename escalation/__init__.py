@@ -1,0 +1,1 @@
+"""Hands cases to people: the promise clock, alerts to managers, and whoever announces what waits."""

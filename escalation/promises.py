@@ -1,0 +1,64 @@
+"""The promise clock: takes what falls due through the one door, exactly once whoever else does too.
+
+Deadlines are data in the store. APScheduler only rings: it drops timers that came due while it was down,
+so nothing rests on it; the sweep finds everything that is due, however late it is called.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[import-untyped]  # ships no types
+
+from casework import moves
+from casework.clock import Clock
+from casework.errors import Conflict
+from streams.case_store import CaseStore, Write
+from streams.connection import LOST
+
+log = structlog.get_logger(__name__)
+
+EVERY_S: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PromiseClock:
+    """Raises what is due: warnings, breaches, the ladder, ended snoozes, sends to look for."""
+
+    cases: CaseStore
+    clock: Clock
+
+    async def sweep(self) -> int:
+        """Take everything that is due now; returns how many cases moved.
+
+        A case that somebody else moves meanwhile is theirs, or due again at the next sweep.
+        """
+        moved = 0
+        while True:
+            now = self.clock.now()
+            due = await self.cases.due(now)
+            writes = [Write(woken) for case in due if (woken := moves.wake(case, at=now)) is not None]
+            outcomes = await self.cases.save_all(writes)
+            won = sum(not isinstance(outcome, Conflict) for outcome in outcomes)
+            moved += won
+            if won == 0:
+                return moved
+
+    async def ring(self) -> None:
+        """One sweep that survives a lost store: the next ring finds what this one could not."""
+        try:
+            await self.sweep()
+        except LOST as error:
+            log.warning("store lost, the next ring tries again", error=type(error).__name__)
+
+
+def ringing(promise_clock: PromiseClock) -> AsyncIOScheduler:
+    """A scheduler, not yet started, that rings the clock every second.
+
+    UTC, coalesced and without a misfire limit: APScheduler's defaults drop rings that come late.
+    """
+    scheduler = AsyncIOScheduler(
+        timezone="UTC", job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1}
+    )
+    scheduler.add_job(promise_clock.ring, "interval", seconds=EVERY_S, id="promises")
+    return scheduler
