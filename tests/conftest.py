@@ -1,0 +1,57 @@
+"""Servers and stores for every test: real ones, emptied between tests."""
+
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from casework.clock import ManualClock
+from streams import embedded
+from streams.case_store import CaseStore
+from streams.connection import Store, open_store
+
+NOON = datetime(2026, 11, 3, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def embedded_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The embedded server, one for all tests."""
+    server = embedded.start(tmp_path_factory.mktemp("store"))
+    yield server.url
+    server.close()
+
+
+@pytest.fixture
+async def store(embedded_url: str) -> AsyncIterator[Store]:
+    """An empty store."""
+    async with open_store(embedded_url, Path()) as emptied:
+        await emptied.writes.flushall()
+    async with open_store(embedded_url, Path()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def cases(store: Store) -> CaseStore:
+    """The cases of an empty store."""
+    return CaseStore(store)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock that stands at noon."""
+    return ManualClock(NOON)
+
+
+def start_server(binary: str, folder: Path) -> tuple[subprocess.Popen[bytes], str]:
+    """Another server on a unix socket, for tests of the common subset."""
+    socket_path = folder / "other.sock"
+    options = ["--port", "0", "--unixsocket", str(socket_path), "--dir", str(folder), "--save", ""]
+    server = subprocess.Popen([binary, *options], stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 10
+    while not embedded._answers(socket_path):
+        assert time.monotonic() < deadline, f"{binary} did not start"
+        time.sleep(0.01)
+    return server, f"unix://{socket_path}"
