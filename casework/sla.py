@@ -56,17 +56,23 @@ class OpeningHours:
     closed: frozenset[date] = frozenset()
 
     def spans_from(self, instant: datetime) -> Iterator[tuple[datetime, datetime]]:
-        """The open spans that end after ``instant``, in order, as UTC instants."""
+        """The open spans that end after ``instant``, in order and without overlap, as UTC instants.
+
+        Hours that the clock skips in spring would otherwise be counted twice.
+        """
         zone = ZoneInfo(self.timezone)
         # One day early: a span that crosses midnight belongs to the day it began on.
         day = instant.astimezone(zone).date() - timedelta(days=1)
         last = day + HORIZON
+        counted = datetime.min.replace(tzinfo=UTC)
         while day < last:
             if day not in self.closed:
                 for span in self.week[day.weekday()]:
-                    start, end = _local(day, span.start, zone), _span_end(day, span, zone)
-                    if end > instant:
+                    start = max(_local(day, span.start, zone), counted)
+                    end = _span_end(day, span, zone)
+                    if end > max(instant, start):
                         yield start, end
+                    counted = max(counted, end)
             day += timedelta(days=1)
 
     def end_of_day(self, instant: datetime) -> datetime:
@@ -150,9 +156,11 @@ class PromisePolicy:
     def start(self, mention: str, at: datetime, hours: OpeningHours) -> "Promise":
         """The promise that begins with a mention heard at ``at``."""
         due_at = self._due(at, hours)
+        # A promise that begins with less time left than a warning asks for is at risk from the start.
         warnings = sorted(
-            {w for w in (self._warns(w, at, due_at, hours) for w in self.warn_at) if at < w < due_at}
+            {max(w, at) for w in (self._warns(w, at, due_at, hours) for w in self.warn_at) if w < due_at}
         )
+        steps = sorted(self.ladder, key=lambda step: step.after)
         return Promise(
             name=self.name,
             mention=mention,
@@ -160,7 +168,7 @@ class PromisePolicy:
             started_at=at,
             due_at=due_at,
             warn_at=tuple(warnings),
-            ladder=tuple((due_at + step.after, step.who) for step in self.ladder),
+            ladder=tuple((due_at + step.after, step.who) for step in steps),
         )
 
     def _due(self, at: datetime, hours: OpeningHours) -> datetime:
@@ -170,6 +178,8 @@ class PromisePolicy:
 
     def _warns(self, warning: Warning, at: datetime, due_at: datetime, hours: OpeningHours) -> datetime:
         if warning.left is not None:
+            if self.opening_clock and self.within is not None:
+                return hours.add(at, max(self.within - warning.left, timedelta(0)))
             return due_at - warning.left
         share = warning.share or 0.0
         if self.opening_clock and self.within is not None:
@@ -218,7 +228,7 @@ class Promise:
         """The promise once its reply was posted at ``at``: met if in time, else breached for good."""
         if self.settled_at is not None:
             return self
-        met = self.state.running and at < self.due_at
+        met = at < self.due_at
         state = PromiseState.MET if met else PromiseState.BREACHED
         return replace(self, state=state, settled_at=at, warn_at=(), ladder=())
 

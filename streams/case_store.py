@@ -1,22 +1,20 @@
 """The one door: every change of state goes through `CaseStore.save`, and everything is read here."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from redis.asyncio.client import Pipeline
-
-from casework.case import Case, Moved, Status, Topic
+from casework.case import Case, Moved, Send, Status, Topic
 from casework.errors import Conflict, HeardError, NoSuchCase
 from casework.mention import Mention
 from casework.timeline import TimelineEntry
 from streams import codec, topics
 from streams.connection import Store
 
+T = TypeVar("T")
 READ_AT_ONCE: Final = 256
-NOT_A_CASE: Final = b"-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +86,15 @@ class CaseStore:
 
         Returns one outcome a write: None when saved.
         """
-        if not writes:
+        groups = _by_partition([topics.partition_of_case(write.moved.case.id) for write in writes])
+        if not groups:
             return []
         async with self._writes.pipeline(transaction=False) as pipe:
-            for write in writes:
-                _call_door(pipe, write)
+            for partition, places in groups.items():
+                call = _Call(partition, [writes[place] for place in places])
+                pipe.fcall("heard1_save", len(call.keys), *call.keys, *call.args)
             answers = await pipe.execute()
-        return [_outcome(write.moved, answer) for write, answer in zip(writes, answers, strict=True)]
+        return _in_place(groups, answers, lambda place, said: _outcome(writes[place].moved, said))
 
     async def move(
         self, case_id: str, decide: Callable[[Case], Moved], *, seen_version: int | None = None
@@ -112,12 +112,14 @@ class CaseStore:
 
     async def settle(self, entries: Sequence[Entry]) -> None:
         """Settle entries that needed nothing."""
-        if not entries:
+        together: dict[tuple[int, Topic, str], list[str]] = {}
+        for entry in entries:
+            together.setdefault((entry.partition, entry.topic, entry.group), []).append(entry.id)
+        if not together:
             return
         async with self._writes.pipeline(transaction=False) as pipe:
-            for entry in entries:
-                key = topics.topic_key(entry.partition, entry.topic)
-                pipe.fcall("heard1_settle", 1, key, entry.group, entry.id)
+            for (partition, topic, group), ids in together.items():
+                pipe.fcall("heard1_settle", 1, topics.topic_key(partition, topic), group, *ids)
             await pipe.execute()
 
     async def pass_over(self, mention: Mention, reason: str) -> bool:
@@ -141,13 +143,15 @@ class CaseStore:
 
     async def load_all(self, case_ids: Sequence[str]) -> list[Case | None]:
         """The cases as they are now, in order; None where there is none."""
-        if not case_ids:
+        groups = _by_partition([topics.partition_of_case(case_id) for case_id in case_ids])
+        if not groups:
             return []
         async with self._writes.pipeline(transaction=False) as pipe:
-            for case_id in case_ids:
-                pipe.hget(topics.case_key(case_id), "s")
-            records = await pipe.execute()
-        return [codec.read_case(record) if record else None for record in records]
+            for places in groups.values():
+                keys = [topics.case_key(case_ids[place]) for place in places]
+                pipe.fcall_ro("heard1_load", len(keys), *keys)
+            answers = await pipe.execute()
+        return _in_place(groups, answers, lambda _, record: codec.read_case(record) if record else None)
 
     async def timeline(self, case_id: str) -> list[TimelineEntry]:
         """Everything that happened to a case, oldest first."""
@@ -285,45 +289,74 @@ class CaseStore:
         return int(seconds) * 1000 + int(micros) // 1000
 
 
-def _call_door(pipe: Pipeline, write: Write) -> None:
-    moved, case, settle = write.moved, write.moved.case, write.settle
-    partition = topics.partition_of_case(case.id)
-    keys = [
-        topics.case_key(case.id),
-        topics.timeline_key(case.id),
-        topics.due_key(partition),
-        topics.seen_key(partition),
-        topics.threads_key(partition),
-        topics.changes_key(partition),
-        topics.status_key(partition, moved.was_status or case.status),
-        topics.status_key(partition, case.status),
-    ]
-    if settle is not None:
-        keys.append(topics.topic_key(partition, settle.topic))
-    keys += [topics.topic_key(partition, send.topic) for send in moved.sends]
-    wake = case.next_wake()
-    seen = [moved.heard] if moved.heard else []
-    threads = [topics.thread_field(case.platform, case.author.id, post) for post in moved.posts]
-    args: list[str | bytes | int] = [
-        moved.was,
-        case.version,
-        codec.write(case),
-        case.id,
-        "" if wake is None else _ms(wake),
-        _ms(case.opened_at),
-        case.moved_by,
-        case.moved,
-        settle.group if settle else "",
-        settle.id if settle else "",
-        len(moved.timeline),
-        *(codec.write(entry) for entry in moved.timeline),
-        len(seen),
-        *seen,
-        len(threads),
-        *threads,
-        *(codec.write(send.alert) if send.alert else b"" for send in moved.sends),
-    ]
-    pipe.fcall("heard1_save", len(keys), *keys, *args)
+def _by_partition(partitions: Sequence[int]) -> dict[int, list[int]]:
+    """The places of each partition's items, in order."""
+    groups: dict[int, list[int]] = {}
+    for place, partition in enumerate(partitions):
+        groups.setdefault(partition, []).append(place)
+    return groups
+
+
+def _in_place(
+    groups: Mapping[int, Sequence[int]], answers: Sequence[Any], read: Callable[[int, Any], T]
+) -> list[T]:
+    """The answers of a call for each partition, read and put back where their items were."""
+    found = {
+        place: read(place, said)
+        for places, answer in zip(groups.values(), answers, strict=True)
+        for place, said in zip(places, answer, strict=True)
+    }
+    return [found[place] for place in range(len(found))]
+
+
+class _Call:
+    """One call of the door for one partition: its keys and arguments, as `door.lua` reads them."""
+
+    def __init__(self, partition: int, writes: Sequence[Write]) -> None:
+        self._partition = partition
+        self._places: dict[str, int] = {}
+        self._blobs: list[bytes] = []
+        for name in (topics.due_key, topics.seen_key, topics.threads_key, topics.changes_key):
+            self._key(name(partition))
+        packed = codec.pack([self._row(write) for write in writes])
+        self.keys = list(self._places)
+        self.args = [packed, *self._blobs]
+
+    def _key(self, name: str) -> int:
+        return self._places.setdefault(name, len(self._places) + 1)
+
+    def _blob(self, content: bytes) -> int:
+        self._blobs.append(content)
+        return len(self._blobs) + 1
+
+    def _row(self, write: Write) -> tuple[object, ...]:
+        moved, case, settle = write.moved, write.moved.case, write.settle
+        partition, wake = self._partition, case.next_wake()
+        return (
+            moved.was,
+            case.version,
+            self._blob(codec.write(case)),
+            case.id,
+            "" if wake is None else _ms(wake),
+            _ms(case.opened_at),
+            case.moved_by,
+            case.moved,
+            (
+                self._key(topics.case_key(case.id)),
+                self._key(topics.timeline_key(case.id)),
+                self._key(topics.status_key(partition, moved.was_status or case.status)),
+                self._key(topics.status_key(partition, case.status)),
+            ),
+            (self._key(topics.topic_key(partition, settle.topic)), settle.group, settle.id) if settle else (),
+            [self._blob(codec.write(entry)) for entry in moved.timeline],
+            [moved.heard] if moved.heard else [],
+            [topics.thread_field(case.platform, case.author.id, post) for post in moved.posts],
+            [part for send in moved.sends for part in self._send(send)],
+        )
+
+    def _send(self, send: Send) -> tuple[int, int]:
+        alert = codec.write(send.alert) if send.alert else b""
+        return self._key(topics.topic_key(self._partition, send.topic)), self._blob(alert)
 
 
 def _outcome(moved: Moved, answer: Sequence[bytes]) -> AlreadySeen | Conflict | None:

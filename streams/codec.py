@@ -26,6 +26,11 @@ def write(record: Case | TimelineEntry | Alert) -> bytes:
     return _MARK + _encoder.encode(record)
 
 
+def pack(rows: list[tuple[object, ...]]) -> bytes:
+    """Rows of plain values as one argument of a store function."""
+    return _encoder.encode(rows)
+
+
 def read_case(raw: bytes) -> Case:
     """The case that was written."""
     return _read(_cases, raw)

@@ -106,6 +106,10 @@ class Consumer:
         self._waiting = _Waiting()
         self._reclaimed_at: datetime | None = None
 
+    def use(self, handler: Handler) -> None:
+        """Hand the next batch to another handler: the brand's settings changed."""
+        self._handler = handler
+
     async def run(self) -> None:
         """Consume until cancelled, through lost connections."""
         while True:

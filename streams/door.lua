@@ -1,57 +1,72 @@
 #!lua name=heard1
--- The one door: every change of state in the system is one call of `heard1_save`.
+-- The one door: every change of state in the system is one write of a call of `heard1_save`.
 -- All keys carry one hash tag. A call that dies before it has done nothing; after it, everything.
 
--- KEYS: case, timeline, due, seen, threads, changes, status was, status is, [settled stream], topics…
--- ARGV: was, version, record, case id, wake ms or "", opened ms, moved by, move,
---       group or "", entry id, n, timeline…, n, seen fields…, n, thread fields…, topic alerts…
-local function save(keys, argv)
-  local was, version = tonumber(argv[1]), argv[2]
-  local at = 11
-  local function list()
-    local n, items = tonumber(argv[at]), {}
-    for i = 1, n do items[i] = argv[at + i] end
-    at = at + n + 1
-    return items
-  end
-  local timeline, seen, threads = list(), list(), list()
-
-  for _, field in ipairs(seen) do
-    local known = redis.call('HGET', keys[4], field)
+-- One write. `key(n)` is the n-th declared key, `blob(n)` the n-th argument: bytes travel as arguments
+-- of their own, as cmsgpack knows no binary strings. Fields of a write, by place:
+--  1 version it was made on   2 version   3 record (blob)   4 case id   5 wake ms or ""   6 opened ms
+--  7 moved by   8 move   9 keys {case, timeline, status was, status is}
+-- 10 settled {stream key, group, entry id} or {}   11 timeline (blobs)   12 seen fields   13 thread fields
+-- 14 sends {stream key, alert (blob), stream key, alert, …}
+-- The shared keys 1 to 4 are: due, seen, threads, changes.
+local function save_one(key, blob, write)
+  local was, case_id = write[1], write[4]
+  local case, timeline = key(write[9][1]), key(write[9][2])
+  for _, field in ipairs(write[12]) do
+    local known = redis.call('HGET', key(2), field)
     if known then return {'seen', known} end
   end
-  local now = redis.call('HMGET', keys[1], 'v', 'by', 'mv')
+  local now = redis.call('HMGET', case, 'v', 'by', 'mv')
   if tonumber(now[1] or '0') ~= was then
     return {'conflict', now[1] or '0', now[2] or '', now[3] or ''}
   end
 
-  redis.call('HSET', keys[1], 'v', version, 's', argv[3], 'by', argv[7], 'mv', argv[8])
-  redis.call('RPUSH', keys[2], unpack(timeline))
-  if argv[5] == '' then redis.call('ZREM', keys[3], argv[4])
-  else redis.call('ZADD', keys[3], argv[5], argv[4]) end
-  for _, field in ipairs(seen) do redis.call('HSET', keys[4], field, argv[4]) end
-  for _, field in ipairs(threads) do redis.call('HSET', keys[5], field, argv[4]) end
-  redis.call('XADD', keys[6], 'MAXLEN', '~', '1000', '*', 'c', argv[4], 'v', version)
-  if keys[7] ~= keys[8] or was == 0 then
-    if was ~= 0 then redis.call('ZREM', keys[7], argv[4]) end
-    redis.call('ZADD', keys[8], argv[6], argv[4])
+  redis.call('HSET', case, 'v', write[2], 's', blob(write[3]), 'by', write[7], 'mv', write[8])
+  for _, entry in ipairs(write[11]) do redis.call('RPUSH', timeline, blob(entry)) end
+  if write[5] == '' then redis.call('ZREM', key(1), case_id)
+  else redis.call('ZADD', key(1), write[5], case_id) end
+  for _, field in ipairs(write[12]) do redis.call('HSET', key(2), field, case_id) end
+  for _, field in ipairs(write[13]) do redis.call('HSET', key(3), field, case_id) end
+  redis.call('XADD', key(4), 'MAXLEN', '~', '1000', '*', 'c', case_id, 'v', write[2])
+  if was == 0 then
+    redis.call('ZADD', key(write[9][4]), write[6], case_id)
+  elseif write[9][3] ~= write[9][4] then
+    redis.call('ZREM', key(write[9][3]), case_id)
+    redis.call('ZADD', key(write[9][4]), write[6], case_id)
   end
-  local first_topic = 9
-  if argv[9] ~= '' then
-    redis.call('XACK', keys[9], argv[9], argv[10])
-    redis.call('XDEL', keys[9], argv[10])
-    first_topic = 10
+  if write[10][1] then
+    redis.call('XACK', key(write[10][1]), write[10][2], write[10][3])
+    redis.call('XDEL', key(write[10][1]), write[10][3])
   end
-  for i = first_topic, #keys do
-    redis.call('XADD', keys[i], '*', 'c', argv[4], 'a', argv[at + i - first_topic])
+  for i = 1, #write[14], 2 do
+    redis.call('XADD', key(write[14][i]), '*', 'c', case_id, 'a', blob(write[14][i + 1]))
   end
-  return {'saved', version}
+  return {'saved'}
 end
 
--- An entry that needed nothing. KEYS: stream. ARGV: group, entry id.
+-- Many writes of one partition, each all or nothing by itself, in order. ARGV: the writes, packed; blobs….
+local function save(keys, argv)
+  local outcomes = {}
+  local function key(n) return keys[n] end
+  local function blob(n) return argv[n] end
+  for i, write in ipairs(cmsgpack.unpack(argv[1])) do outcomes[i] = save_one(key, blob, write) end
+  return outcomes
+end
+
+-- The records of cases. KEYS: cases.
+local function load(keys, argv)
+  local records = {}
+  for i, key in ipairs(keys) do records[i] = redis.call('HGET', key, 's') end
+  return records
+end
+
+-- Entries that needed nothing. KEYS: stream. ARGV: group, entry ids….
 local function settle(keys, argv)
-  redis.call('XACK', keys[1], argv[1], argv[2])
-  return redis.call('XDEL', keys[1], argv[2])
+  for i = 2, #argv do
+    redis.call('XACK', keys[1], argv[1], argv[i])
+    redis.call('XDEL', keys[1], argv[i])
+  end
+  return #argv - 1
 end
 
 -- An entry that can never be handled. KEYS: dead letters, stream. ARGV: group, entry id, fields….
@@ -80,6 +95,7 @@ local function revive(keys, argv)
 end
 
 redis.register_function('heard1_save', save)
+redis.register_function{function_name='heard1_load', callback=load, flags={'no-writes'}}
 redis.register_function('heard1_settle', settle)
 redis.register_function('heard1_bury', bury)
 redis.register_function('heard1_pass_over', pass_over)

@@ -48,6 +48,12 @@ class Cursors:
         """Advance, after the mention is in the store and never before."""
         await self._writes.set(f"heard:cursor:{feed}", cursor)
 
+    async def claim(self, feed: str) -> str:
+        """Make the store this feed's if it is nobody's yet; returns whose it is."""
+        await self._writes.setnx("heard:feed", feed)
+        raw = await self._writes.get("heard:feed")
+        return raw.decode() if isinstance(raw, bytes) else feed
+
     async def reached(self) -> datetime | None:
         """The instant that a recorded day has been played to."""
         raw = await self._writes.get("heard:reached")

@@ -1,0 +1,131 @@
+"""The line without the model: mentions a second from feed to classified case, against raw streams."""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from casework import moves
+from casework.case import Topic
+from casework.classification import Classification, Confidence, Intent, Sentiment, Urgency
+from casework.clock import SystemClock
+from casework.mention import Author, Mention
+from casework.sla import MetBy, PromisePolicy, Promises, Warning
+from listener.tracker import Tracker
+from listener.worker import Listener
+from platforms.platform import Heard
+from streams.case_store import CaseStore
+from streams.connection import Store, open_store
+from streams.consumer import Consumer, Result, Work
+from streams.dead_letters import DeadLetters
+from streams.switch import Cursors
+
+MENTIONS = 6_000
+ROUNDS = 5
+BATCH = 500
+TEXT = "@auroraair third time asking, my bag from AU412 is still missing and nobody answers the phone"
+PROMISES = Promises(
+    (
+        PromisePolicy(
+            "first hour", timedelta(hours=1), MetBy.REPLY, warn_at=(Warning(share=0.5), Warning(share=0.8))
+        ),
+        PromisePolicy("same day", None, MetBy.ANSWER, warn_at=(Warning(left=timedelta(hours=2)),)),
+    )
+)
+JUDGED = Classification(
+    Sentiment.NEGATIVE, Intent.COMPLAINT, Urgency.HIGH, Confidence(0.9, 0.9, 0.9), model="none"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LineFigures:
+    """Medians over the rounds, in entries or mentions a second."""
+
+    ceiling: float
+    line: float
+
+    def text(self) -> str:
+        """The figures, the ratio last."""
+        return (
+            f"line without the model   {self.line:>9,.0f} mentions/s\n"
+            f"raw streams (ceiling)    {self.ceiling:>9,.0f} entries/s   "
+            f"ratio {self.line / self.ceiling:.3f} (bar 0.10)"
+        )
+
+
+async def measure() -> LineFigures:
+    """Both, interleaved, each round on an emptied store."""
+    raw, line = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        async with open_store(None, Path(folder)) as store:
+            for _ in range(ROUNDS):
+                await _empty(store)
+                raw.append(await _raw(store))
+                await _empty(store)
+                line.append(await _line(store))
+    return LineFigures(median(raw), median(line))
+
+
+async def _empty(store: Store) -> None:
+    await store.writes.flushall()
+
+
+async def _raw(store: Store) -> float:
+    """Pipelined XADD, then XREADGROUP and XACK, one stream, batches as large as the line's."""
+    client: Any = store.writes
+    await client.xgroup_create("raw", "group", id="0", mkstream=True)
+    started = time.perf_counter()
+    for _ in range(0, MENTIONS, BATCH):
+        async with client.pipeline(transaction=False) as pipe:
+            for number in range(BATCH):
+                pipe.xadd("raw", {"c": f"C-{number}", "a": TEXT})
+            await pipe.execute()
+    read = 0
+    while read < MENTIONS:
+        answer = await client.xreadgroup("group", "me", {"raw": ">"}, count=BATCH)
+        entries = answer[0][1]
+        await client.xack("raw", "group", *(entry_id for entry_id, _ in entries))
+        read += len(entries)
+    return MENTIONS / (time.perf_counter() - started)
+
+
+async def _line(store: Store) -> float:
+    """Feed, dedupe, case, timeline, deadlines, stream, next stage, settle."""
+    cases, clock = CaseStore(store), SystemClock()
+    now = datetime.now(UTC)
+
+    async def judge(works: Sequence[Work]) -> Sequence[Result]:
+        return [moves.classify(work.case, JUDGED, at=now, promises=PROMISES) for work in works]
+
+    listener = Listener(
+        feed="bench",
+        cases=cases,
+        dead=DeadLetters(store),
+        cursors=Cursors(store),
+        tracker=Tracker(),
+        promises=PROMISES,
+        clock=clock,
+    )
+    consumer = Consumer(
+        store, cases, topic=Topic.MENTIONS, group="classifier", name="bench", handler=judge, clock=clock
+    )
+    feed = [
+        Heard(Mention("x", f"post-{n}", Author(f"author-{n}", f"author{n}"), TEXT, now), str(n))
+        for n in range(MENTIONS)
+    ]
+    await consumer.step()
+    started = time.perf_counter()
+    await listener.take_in(feed)
+    done = 0
+    while done < MENTIONS:
+        done += await consumer.step()
+    return MENTIONS / (time.perf_counter() - started)
+
+
+if __name__ == "__main__":
+    print(asyncio.run(measure()).text())

@@ -1,0 +1,362 @@
+"""The command line. Heavy imports stay inside commands, so that help is there at once.
+
+Data goes to standard output, talk to standard error. Exit codes: 0 ok, 1 a problem was found, 2 wrong
+usage, 130 interrupted.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from casework.errors import HeardError
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    name="heard",
+    help="Hear what people say about your brand and answer on time.\n\n"
+    "New here? Run [bold]heard demo[/bold] - no keys, no Docker, nothing is published.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+config_app = typer.Typer(help="Check, show and explain the settings.", no_args_is_help=True)
+dead_app = typer.Typer(help="What could not be handled: list it, put it back.", no_args_is_help=True)
+app.add_typer(config_app, name="config", rich_help_panel="Look inside")
+app.add_typer(dead_app, name="dead-letters", rich_help_panel="Daily work")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Demo = Annotated[bool, typer.Option("--demo", help="Look at the demo's store, not your own.")]
+BrandFile = Annotated[
+    Path | None, typer.Option("--config", "-c", help="The brand file; HEARD_HOME/brand.yaml without one.")
+]
+Insecure = Annotated[
+    bool, typer.Option("--insecure", help="Allow a store that is reached without TLS or password.")
+]
+
+
+def main() -> None:
+    """Run the command line; every error that Heard can explain is one plain sentence."""
+    try:
+        app(standalone_mode=True)
+    except HeardError as error:
+        _say(f"heard: {error}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _say(words: str) -> None:
+    typer.echo(words, err=True)
+
+
+def _print_json(value: object) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _run(coroutine: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(coroutine)
+
+
+# ── start here ───────────────────────────────────────────────────────────────────────────────────
+
+
+@app.command(rich_help_panel="Start here")
+def demo(
+    speed: Annotated[float, typer.Option(min=1, max=36000, help="How many times faster time runs.")] = 60,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="To the end as fast as it goes, nobody at the desk.")
+    ] = False,
+    as_json: Json = False,
+    open_desk: Annotated[bool, typer.Option("--open/--no-open", help="Open the desk in the browser.")] = True,
+    minutes: Annotated[float | None, typer.Option(help="Stop by itself after this long.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Start the day over.")] = False,
+    desk: Annotated[str | None, typer.Option(help="HOST:PORT of the desk.")] = None,
+    weather: Annotated[
+        str | None, typer.Option(help="How the platform misbehaves, e.g. lost=0.1,busy=0.05,error=0.05.")
+    ] = None,
+) -> None:
+    """Play a recorded day of mentions through the whole bot and open the desk. Needs nothing."""
+    from config import commands
+
+    if fast:
+        summary, seconds = _run(commands.demo_fast(weather=weather, again=again))
+        _print_summary(summary, seconds, as_json)
+        return
+    _run(
+        commands.demo_live(
+            speed=speed, open_desk=open_desk, minutes=minutes, again=again, listen=desk, weather=weather
+        )
+    )
+
+
+@app.command(rich_help_panel="Start here")
+def init(
+    directory: Annotated[Path | None, typer.Argument(help="Where; HEARD_HOME without one.")] = None,
+    brand: Annotated[str | None, typer.Option(help="Brand name; asked for if missing.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Take the defaults, ask nothing.")] = False,
+) -> None:
+    """Ask a few questions; write brand.yaml, .env and slack-manifest.json."""
+    from config import commands
+
+    ask = sys.stdin.isatty() and not yes
+    if brand is None and not ask:
+        _say("heard: say --brand NAME, or run it in a terminal to be asked")
+        raise typer.Exit(2)
+    name = brand or typer.prompt("What is the brand called?")
+    handle = typer.prompt("Its handle on X, without @ (empty for none)", default="") if ask else ""
+    zone = typer.prompt("Its time zone", default="UTC") if ask else "UTC"
+    for sentence in commands.init(directory, name, handle, zone):
+        typer.echo(sentence)
+    _say("Next: heard doctor, then heard up")
+
+
+@app.command(rich_help_panel="Start here")
+def doctor(config: BrandFile = None, as_json: Json = False) -> None:
+    """Check settings, store, model and reply permissions. Says what to do for each problem."""
+    from config import doctor as checks
+
+    lines = _run(checks.examine(config))
+    if as_json:
+        _print_json([line.as_json() for line in lines])
+    else:
+        for line in lines:
+            typer.echo(line.sentence())
+    bad = sum(line.state == "bad" for line in lines)
+    notes = sum(line.state == "warn" for line in lines)
+    if not as_json:
+        _say(f"{bad} problem{'' if bad == 1 else 's'}, {notes} note{'' if notes == 1 else 's'}.")
+    raise typer.Exit(1 if bad else 0)
+
+
+# ── run it ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@app.command(rich_help_panel="Run it")
+def up(
+    config: BrandFile = None,
+    desk: Annotated[str | None, typer.Option(help="HOST:PORT of the desk; 127.0.0.1:8400.")] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Run only: listener, classifier, responder, sender, escalation, promises, desk."),
+    ] = None,
+    insecure: Insecure = False,
+) -> None:
+    """Run the bot: listener, classifier, responder, sender, promise clock and desk in one process."""
+    from config import commands
+
+    _run(commands.up(config=config, listen=desk, only=tuple(only or ()), insecure=insecure))
+
+
+@app.command(rich_help_panel="Run it")
+def pause(insecure: Insecure = False) -> None:
+    """Stop all sending now, in every process on this store. Drafts and promises go on."""
+    from config import commands
+
+    _run(commands.pause(insecure=insecure))
+    typer.echo("Sending is stopped. heard resume lets it go on.")
+
+
+@app.command(rich_help_panel="Run it")
+def resume(insecure: Insecure = False) -> None:
+    """Let sending go on."""
+    from config import commands
+
+    _run(commands.resume(insecure=insecure))
+    typer.echo("Sending goes on.")
+
+
+# ── daily work ───────────────────────────────────────────────────────────────────────────────────
+
+
+@app.command(rich_help_panel="Daily work")
+def queue(
+    as_json: Json = False,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
+    demo: Demo = False,
+) -> None:
+    """List the cases that wait for people, most urgent first."""
+    from config import readers
+
+    rows = _run(readers.queue(demo, limit))
+    if as_json:
+        _print_json([row.as_json() for row in rows])
+        return
+    for row in rows:
+        typer.echo(row.sentence())
+    if not rows:
+        _say("Nothing waits.")
+
+
+@app.command(rich_help_panel="Daily work")
+def case(
+    case_id: Annotated[str, typer.Argument(help="Such as C-10423.")],
+    as_json: Json = False,
+    demo: Demo = False,
+) -> None:
+    """Show one case: posts, drafts, promises, who did what."""
+    from config import readers
+
+    shown = _run(readers.case(demo, case_id))
+    if as_json:
+        _print_json(shown.as_json())
+    else:
+        typer.echo(shown.text())
+
+
+@app.command(rich_help_panel="Daily work")
+def report(as_json: Json = False, demo: Demo = False) -> None:
+    """Promises kept, replies, topics and mood, over everything in the store."""
+    from config import readers
+
+    made = _run(readers.report(demo))
+    if as_json:
+        _print_json(made.as_json())
+    else:
+        typer.echo(made.text())
+
+
+@dead_app.command("list")
+def dead_list(as_json: Json = False, demo: Demo = False) -> None:
+    """List what could not be handled, with the reason."""
+    from config import readers
+
+    letters = _run(readers.dead_letters(demo))
+    if as_json:
+        _print_json([letter.as_json() for letter in letters])
+        return
+    for letter in letters:
+        typer.echo(letter.sentence())
+    if not letters:
+        _say("No dead letters.")
+
+
+@dead_app.command("retry")
+def dead_retry(
+    letter: Annotated[str, typer.Argument(help="The id that the list shows, or all.")],
+    demo: Demo = False,
+) -> None:
+    """Put a dead letter back on its line."""
+    from config import readers
+
+    done = _run(readers.retry(demo, letter))
+    typer.echo(f"{done} put back")
+    raise typer.Exit(0 if done else 1)
+
+
+# ── look inside ──────────────────────────────────────────────────────────────────────────────────
+
+
+@app.command(rich_help_panel="Look inside")
+def classify(
+    text: Annotated[list[str], typer.Argument(help="Text, or - for lines on standard input.")],
+    as_json: Json = False,
+) -> None:
+    """Label text with sentiment, intent and urgency. Reads nothing else, sends nothing."""
+    from config import commands
+
+    lines = sys.stdin.buffer if text == ["-"] else [" ".join(text).encode("utf-8", "surrogateescape")]
+    for row in commands.classify(lines):
+        typer.echo(json.dumps(row.as_json(), ensure_ascii=False) if as_json else row.sentence())
+
+
+@app.command(rich_help_panel="Look inside")
+def replay(
+    source: Annotated[Path, typer.Argument(help="A .jsonl or .csv file, or a folder of conversations.")],
+    config: BrandFile = None,
+    fast: Annotated[bool, typer.Option("--fast", help="As in the demo; a replay always is.")] = True,
+    as_json: Json = False,
+    columns: Annotated[
+        str | None, typer.Option(help="Our fields from theirs: id=tweet_id,text=body,…")
+    ] = None,
+    platform: Annotated[str, typer.Option(help="The platform of lines that name none.")] = "x",
+    again: Annotated[bool, typer.Option("--again", help="Start over, even if it was not finished.")] = False,
+) -> None:
+    """Play recorded mentions through the whole line, with nobody at the desk."""
+    from config import commands
+
+    del fast
+    mapping = _columns(columns)
+    played = _run(commands.replay(source, config=config, columns=mapping, platform=platform, again=again))
+    for sentence in played.warnings:
+        _say(sentence)
+    _print_summary(played.summary, played.seconds, as_json)
+
+
+@app.command(rich_help_panel="Look inside")
+def evaluate(
+    data: Annotated[Path, typer.Argument(help="The folder of labelled sets.")] = Path("../shared/data"),
+    as_json: Json = False,
+) -> None:
+    """Measure the classifier against labelled examples, beside a bag-of-words baseline."""
+    from config import commands
+
+    measured = commands.evaluate(data)
+    typer.echo(measured.json() if as_json else measured.text())
+    raise typer.Exit(0 if measured.better else 1)
+
+
+@config_app.command("check")
+def config_check(config: BrandFile = None) -> None:
+    """Check the brand file; every problem names its line and what to write instead."""
+    from config import commands
+
+    brand = commands.load_brand(config)
+    for warning in brand.warnings:
+        _say(warning)
+    typer.echo(f"{brand.source}: fine")
+
+
+@config_app.command("show")
+def config_show(config: BrandFile = None, as_json: Json = False) -> None:
+    """Print the settings in force and where each comes from; secrets hidden."""
+    from config import commands
+
+    shown = commands.show(config)
+    if as_json:
+        _print_json(shown.as_json())
+    else:
+        typer.echo(shown.text())
+
+
+@config_app.command("schema")
+def config_schema() -> None:
+    """Print the JSON Schema of the brand file, for editors."""
+    from config.explain import schema
+
+    typer.echo(json.dumps(schema(), indent=2, ensure_ascii=False))
+
+
+@config_app.command("explain")
+def config_explain(key: Annotated[str, typer.Argument(help="Such as promises.within.")]) -> None:
+    """What a setting does, its default and an example."""
+    from config.explain import explain
+
+    typer.echo(explain(key))
+
+
+def _columns(written: str | None) -> dict[str, str]:
+    pairs = [pair.partition("=") for pair in (written or "").split(",") if pair]
+    if any(not ours or not theirs for ours, _, theirs in pairs):
+        _say("heard: write columns as id=tweet_id,text=body")
+        raise typer.Exit(2)
+    return {ours.strip(): theirs.strip() for ours, _, theirs in pairs}
+
+
+def _print_summary(summary: Any, seconds: float, as_json: bool) -> None:
+    if as_json:
+        _print_json({**summary.as_json(), "seconds": round(seconds, 2)})
+        return
+    from config.summary import spoken
+
+    typer.echo(spoken(summary, seconds))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,356 @@
+"""What the commands do, apart from reading their arguments and printing."""
+
+import json
+import sys
+import time
+import webbrowser
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from casework.classification import Classification
+from casework.clock import SystemClock
+from casework.errors import HeardError
+from config.brand import Brand
+from config.explain import Shown
+from config.init import start_files
+from config.logs import set_up_logs
+from config.places import Place, demo_brand, here, own_brand
+from config.play import Progress as Told
+from config.recorded import DAY, Recording, play_fast
+from config.summary import Summary
+from platforms.feed import Feed, load_feed
+from platforms.replay import Weather
+from streams.connection import open_store
+from streams.switch import PauseSwitch
+
+if TYPE_CHECKING:
+    from classifier.evaluate import Evaluation
+    from classifier.model import Classifier
+
+AT_ONCE: Final = 64
+SHOWN_LINES: Final = 20
+
+
+def load_model() -> "Classifier":
+    """The bundled model; torch is imported here and not before."""
+    from classifier.model import Classifier
+
+    return Classifier.load(threads=max(1, here().settings.classifier.threads))
+
+
+# ── recorded days ────────────────────────────────────────────────────────────────────────────────
+
+
+async def demo_fast(*, weather: str | None = None, again: bool = False) -> tuple[Summary, float]:
+    """The demo day to its end with nobody at the desk."""
+    place = here(demo=True)
+    recording = _demo(place, weather)
+    recording.make_room(again=again)
+    return await _play(recording, place)
+
+
+def _demo(place: Place, weather: str | None) -> Recording:
+    return Recording(
+        feed=load_feed(DAY, now=SystemClock().now()),
+        brand=demo_brand(),
+        folder=place.folder,
+        redis_url=place.redis_url,
+        weather=read_weather(weather),
+    )
+
+
+async def demo_live(
+    *,
+    speed: float,
+    open_desk: bool,
+    minutes: float | None,
+    again: bool,
+    listen: str | None,
+    weather: str | None,
+) -> None:
+    """The demo day on a clock that runs ``speed`` times faster, with the desk open."""
+    from config import running
+
+    place = here(demo=True)
+    set_up_logs(place.folder, level="info", stream=StringIO())
+    recording = _demo(place, weather)
+    goes_on = recording.make_room(again=again)
+    if goes_on:
+        typer.echo("Going on with the day where it was left; heard demo --again starts it over.", err=True)
+    await running.demo(
+        recording,
+        load_model(),
+        speed=speed,
+        listen=listen or place.settings.desk.listen,
+        minutes=minutes,
+        place=place,
+        opened_in=webbrowser.open if open_desk and sys.stdout.isatty() else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A replay that has ended."""
+
+    summary: Summary
+    seconds: float
+    warnings: tuple[str, ...]
+
+
+async def replay(
+    source: Path, *, config: Path | None, columns: dict[str, str], platform: str, again: bool
+) -> Played:
+    """Recorded mentions through the whole line, on a store of their own under HEARD_HOME/replay."""
+    place = here()
+    brand = _brand_for_replay(config)
+    feed = load_feed(source, columns=columns, platform=platform, now=SystemClock().now())
+    if not feed.lines:
+        raise HeardError(f"{source} holds no mentions")
+    folder = place.folder / "replay" / Recording(feed, brand, place.folder).name
+    recording = Recording(feed, brand, folder, place.redis_url)
+    recording.make_room(again=again)
+    summary, seconds = await _play(recording, place)
+    return Played(summary, seconds, _unreadable(feed))
+
+
+def _brand_for_replay(config: Path | None) -> Brand:
+    try:
+        return own_brand(config)
+    except HeardError:
+        if config is not None:
+            raise
+        typer.echo("No brand file: played under the demo's settings.", err=True)
+        return demo_brand()
+
+
+def _unreadable(feed: Feed) -> tuple[str, ...]:
+    shown = tuple(f"{feed.name}: {line.why}" for line in feed.unreadable[:SHOWN_LINES])
+    more = len(feed.unreadable) - len(shown)
+    return (*shown, f"… and {more} more; all are dead letters") if more > 0 else shown
+
+
+async def _play(recording: Recording, place: Place) -> tuple[Summary, float]:
+    # Only the log file: standard output is the summary's, standard error the progress bar's.
+    set_up_logs(recording.folder, level=place.settings.log.level, stream=StringIO())
+    started = time.perf_counter()
+    model = load_model()
+    with _bar(recording.feed) as told:
+        summary, _ = await play_fast(recording, model, progress=told)
+    return summary, time.perf_counter() - started
+
+
+@contextmanager
+def _bar(feed: Feed) -> Iterator[Told]:
+    """A progress bar on standard error, if that is a terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("mentions", total=feed.lines)
+
+        def told(played: int, instant: datetime) -> None:
+            bar.update(task, completed=played, description=f"{instant:%Y-%m-%d %H:%M}")
+
+        yield told
+
+
+def read_weather(written: str | None) -> Weather | None:
+    """``lost=0.1,busy=0.05`` as the weather it describes.
+
+    Raises:
+        HeardError: it names something that weather has not, or a share that is none.
+    """
+    if not written:
+        return None
+    shares: dict[str, float] = {}
+    for part in written.split(","):
+        name, _, share = part.partition("=")
+        try:
+            shares[name.strip()] = float(share)
+        except ValueError:
+            raise HeardError(f"weather: {part!r} is not NAME=SHARE, such as lost=0.1") from None
+    unknown = set(shares) - {"lost", "error", "busy", "refuse"}
+    if unknown or any(not 0 <= share <= 1 for share in shares.values()):
+        raise HeardError("weather: name lost, error, busy or refuse, each with a share from 0 to 1")
+    return Weather(**shares)
+
+
+# ── running ──────────────────────────────────────────────────────────────────────────────────────
+
+
+async def up(*, config: Path | None, listen: str | None, only: tuple[str, ...], insecure: bool) -> None:
+    """Everything, or only some stages, until it is stopped."""
+    from config import running
+
+    brand = own_brand(config)
+    place = here(brand=brand)
+    set_up_logs(place.folder, level=place.settings.log.level, style=place.settings.log.format)
+    await running.up(
+        brand, place, load_model, listen=listen or place.settings.desk.listen, only=only, insecure=insecure
+    )
+
+
+async def pause(*, insecure: bool) -> None:
+    """Stop all sending on every store of this place: the brand's, and the demo's if one is there."""
+    await _switch(paused=True, insecure=insecure)
+
+
+async def resume(*, insecure: bool) -> None:
+    """Let sending go on."""
+    await _switch(paused=False, insecure=insecure)
+
+
+async def _switch(*, paused: bool, insecure: bool) -> None:
+    for place in (here(), here(demo=True)):
+        if place.redis_url is None and not (place.folder / "store").exists() and place.folder.name == "demo":
+            continue
+        async with open_store(place.redis_url, place.folder / "store", insecure=insecure) as store:
+            switch = PauseSwitch(store)
+            await (switch.pause("the command line") if paused else switch.resume("the command line"))
+
+
+# ── looking ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One line of text as the model reads it, or why it could not be read."""
+
+    line: int
+    verdict: Classification | None
+    error: str = ""
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values for JSON."""
+        verdict = self.verdict
+        if verdict is None:
+            return {"line": self.line, "error": self.error}
+        return {
+            "line": self.line,
+            "sentiment": verdict.sentiment,
+            "intent": verdict.intent,
+            "urgency": verdict.urgency,
+            "confidence": {
+                "sentiment": round(verdict.confidence.sentiment, 4),
+                "intent": round(verdict.confidence.intent, 4),
+                "urgency": round(verdict.confidence.urgency, 4),
+            },
+            "topics": list(verdict.topics),
+            "language": verdict.language,
+            "truncated": verdict.truncated,
+            "model": verdict.model,
+        }
+
+    def sentence(self) -> str:
+        """One line for a terminal."""
+        verdict = self.verdict
+        if verdict is None:
+            return f"line {self.line}: {self.error}"
+        sure = verdict.confidence
+        topics = f"  [{', '.join(verdict.topics)}]" if verdict.topics else ""
+        return (
+            f"{verdict.sentiment:<8} {sure.sentiment:.0%}  {verdict.intent:<10} {sure.intent:.0%}  "
+            f"{verdict.urgency:<8} {sure.urgency:.0%}  {verdict.language}{topics}"
+        )
+
+
+def classify(lines: Iterable[bytes]) -> Iterator[Judged]:
+    """Each line judged, in order, many at a time; a line that is no text says so."""
+    model, batch = load_model(), list[tuple[int, bytes]]()
+    for number, raw in enumerate(lines, start=1):
+        batch.append((number, raw.rstrip(b"\r\n")))
+        if len(batch) == AT_ONCE:
+            yield from _judged(model, batch)
+            batch.clear()
+    yield from _judged(model, batch)
+
+
+def _judged(model: "Classifier", batch: list[tuple[int, bytes]]) -> list[Judged]:
+    texts: dict[int, str] = {}
+    errors: dict[int, str] = {}
+    for number, raw in batch:
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError:
+            errors[number] = "is not UTF-8"
+            continue
+        if text.strip():
+            texts[number] = text
+        else:
+            errors[number] = "is empty"
+    verdicts = dict(zip(texts, model.classify(list(texts.values())), strict=True))
+    return [Judged(number, verdicts.get(number), errors.get(number, "")) for number, _ in batch]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """An evaluation, ready to print."""
+
+    evaluation: "Evaluation"
+    better: bool
+
+    def text(self) -> str:
+        """As a table."""
+        from classifier.evaluate import rendered
+
+        return rendered(self.evaluation)
+
+    def json(self) -> str:
+        """As JSON."""
+        from dataclasses import asdict
+
+        return json.dumps(asdict(self.evaluation), default=str)
+
+
+def evaluate(data: Path) -> Measured:
+    """The bundled model on the labelled sets of a folder, beside the baseline."""
+    from classifier.evaluate import evaluate as measure
+
+    if not (data / "brandgold").is_dir():
+        raise HeardError(f"{data} has no labelled sets (brandgold/): name the folder that has")
+    evaluation = measure(load_model(), data)
+    return Measured(evaluation, evaluation.beats_baseline_everywhere)
+
+
+def init(directory: Path | None, brand: str, handle: str, timezone: str) -> tuple[str, ...]:
+    """Write the files that a new brand starts with; sentences say what became of each."""
+    folder = directory or here().folder
+    handles = {"x": handle.removeprefix("@")} if handle else {}
+    return start_files(folder, brand=brand, handles=handles, timezone=timezone).sentences()
+
+
+def load_brand(config: Path | None) -> Brand:
+    """The brand of this place, checked."""
+    return own_brand(config)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSettings:
+    """The settings in force, ready to print."""
+
+    lines: tuple[Shown, ...]
+
+    def text(self) -> str:
+        """One a line."""
+        return "\n".join(line.line() for line in self.lines)
+
+    def as_json(self) -> dict[str, dict[str, str]]:
+        """By key."""
+        return {line.key: {"value": line.value, "origin": line.origin} for line in self.lines}
+
+
+def show(config: Path | None) -> ShownSettings:
+    """The settings in force, each with its origin; secrets hidden."""
+    from config.explain import show as shown
+    from config.settings import read_settings
+
+    brand = own_brand(config)
+    return ShownSettings(shown(brand, read_settings(brand), origin=True))

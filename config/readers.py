@@ -1,0 +1,231 @@
+"""What the reading commands show: the queue, one case, the report, the dead letters."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+
+from casework.case import WITH_PEOPLE, Case, due_next, standing
+from casework.errors import HeardError
+from casework.timeline import TimelineEntry
+from config.places import here
+from config.summary import Summary, spoken, summarise
+from streams.case_store import CaseStore
+from streams.connection import Store, open_store
+from streams.dead_letters import DeadLetter, DeadLetters
+
+
+@asynccontextmanager
+async def _store(demo: bool) -> AsyncIterator[Store]:
+    place = here(demo=demo)
+    if place.redis_url is None and not (place.folder / "store").exists():
+        raise HeardError(f"there is no store in {place.folder} yet: heard demo or heard up makes one")
+    async with open_store(place.redis_url, place.folder / "store", insecure=True) as store:
+        yield store
+
+
+# ── the queue ────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    """One case that waits for a person."""
+
+    case: Case
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values for JSON."""
+        case, due = self.case, due_next(self.case)
+        judged = case.classification
+        return {
+            "id": case.id,
+            "version": case.version,
+            "standing": standing(case),
+            "status": case.status,
+            "platform": case.platform,
+            "author": case.author.handle,
+            "intent": judged.intent if judged else None,
+            "urgency": judged.urgency if judged else None,
+            "due": due.due_at if due else None,
+            "promise": due.name if due else None,
+            "owner": case.owner,
+            "why": case.why,
+        }
+
+    def sentence(self) -> str:
+        """One line for a terminal."""
+        case, due = self.case, due_next(self.case)
+        judged = case.classification
+        when = f"{due.due_at:%Y-%m-%d %H:%M} UTC" if due else "nothing owed"
+        what = f"{judged.intent}, {judged.urgency}" if judged else "not judged"
+        return (
+            f"{standing(case):<9} {when:<21} {case.id:<9} {case.platform:<9} {what:<22} "
+            f"{case.owner or '–':<10} {case.why}"
+        )
+
+
+async def queue(demo: bool, limit: int) -> list[QueueRow]:
+    """The cases that wait for people, the earliest promise first."""
+    async with _store(demo) as store:
+        waiting = [case async for case in CaseStore(store).every(sorted(WITH_PEOPLE))]
+    return [QueueRow(case) for case in sorted(waiting, key=_by_due)[:limit]]
+
+
+def _by_due(case: Case) -> tuple[bool, datetime]:
+    due = due_next(case)
+    return due is None, due.due_at if due else case.opened_at
+
+
+# ── one case ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class CaseShown:
+    """One case and its timeline."""
+
+    case: Case
+    timeline: list[TimelineEntry]
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values for JSON."""
+        draft = self.case.draft
+        sha256 = {"draft_sha256": draft.sha256} if draft else {}
+        return {
+            **asdict(self.case),
+            **sha256,
+            "standing": standing(self.case),
+            "timeline": [asdict(e) for e in self.timeline],
+        }
+
+    def text(self) -> str:
+        """The whole case on a terminal; control characters of posts are made visible."""
+        case = self.case
+        lines = [f"{case.id}  {standing(case)} ({case.status})  {case.platform}  @{case.author.handle}"]
+        lines += [f"why        {case.why}"] if case.why else []
+        lines += [f"allowed    {case.permission.way}  {case.permission.why}"] if case.permission else []
+        lines += [f"{m.created_at:%m-%d %H:%M}  “{_plain(m.text)}”" for m in case.mentions]
+        if case.classification:
+            judged = case.classification
+            lines.append(f"judged     {judged.sentiment}, {judged.intent}, {judged.urgency}")
+        if case.draft:
+            sources = ", ".join(f"{s.id} {s.title}" for s in case.draft.sources)
+            lines += [f"draft      {_plain(case.draft.text)}", f"based on   {sources or '–'}"]
+        lines += [f"{r.kind:<10} {r.posted_at:%m-%d %H:%M}  {_plain(r.text)}" for r in case.replies]
+        lines += [f"promise    {p.name}: {p.state}, due {p.due_at:%m-%d %H:%M} UTC" for p in case.promises]
+        lines += [f"{e.at:%m-%d %H:%M}  {e.by}: {e.what} {_plain(e.detail)}" for e in self.timeline]
+        return "\n".join(lines)
+
+
+def _plain(text: str) -> str:
+    # A post must not be able to move the cursor or colour the terminal it is shown on.
+    return "".join(c if c.isprintable() else " " if c == "\n" else f"\\u{ord(c):04x}" for c in text)
+
+
+async def case(demo: bool, case_id: str) -> CaseShown:
+    """One case with its timeline."""
+    async with _store(demo) as store:
+        cases = CaseStore(store)
+        return CaseShown(await cases.load(case_id), await cases.timeline(case_id))
+
+
+# ── the report ───────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(slots=True)
+class Report:
+    """Everything in the store in numbers."""
+
+    summary: Summary
+    by_platform: Counter[str] = field(default_factory=Counter)
+    by_intent: Counter[str] = field(default_factory=Counter)
+    by_sentiment: Counter[str] = field(default_factory=Counter)
+    waits_min: list[float] = field(default_factory=list)
+
+    @property
+    def median_wait_min(self) -> float | None:
+        """Minutes from the mention to the first reply, half of them shorter; None without replies."""
+        waits = sorted(self.waits_min)
+        return round(waits[len(waits) // 2], 1) if waits else None
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values for JSON."""
+        return {
+            **self.summary.as_json(),
+            "by_platform": dict(self.by_platform),
+            "by_intent": dict(self.by_intent),
+            "by_sentiment": dict(self.by_sentiment),
+            "first_reply_median_min": self.median_wait_min,
+            "first_replies": len(self.waits_min),
+        }
+
+    def text(self) -> str:
+        """The report on a terminal."""
+        lines = [spoken(self.summary, None)]
+        for name, counter in (
+            ("platform", self.by_platform),
+            ("intent", self.by_intent),
+            ("sentiment", self.by_sentiment),
+        ):
+            lines.append(f"by {name:<11} " + ", ".join(f"{key} {n}" for key, n in counter.most_common()))
+        wait = self.median_wait_min
+        lines.append(
+            f"first reply   half within {wait} min ({len(self.waits_min)} replies)"
+            if wait is not None
+            else "first reply   none yet"
+        )
+        return "\n".join(lines)
+
+
+async def report(demo: bool) -> Report:
+    """Count everything in the store."""
+    async with _store(demo) as store:
+        cases = CaseStore(store)
+        made = Report(await summarise(cases, DeadLetters(store)))
+        async for found in cases.every():
+            made.by_platform[found.platform] += 1
+            if found.classification:
+                made.by_intent[found.classification.intent] += 1
+                made.by_sentiment[found.classification.sentiment] += 1
+            if found.replies:
+                waited = found.replies[0].posted_at - found.mentions[0].created_at
+                made.waits_min.append(waited.total_seconds() / 60)
+    return made
+
+
+# ── dead letters ─────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class LetterShown:
+    """One dead letter."""
+
+    letter: DeadLetter
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values for JSON."""
+        return asdict(self.letter)
+
+    def sentence(self) -> str:
+        """One line for a terminal."""
+        letter = self.letter
+        return f"{letter.id:<24} {letter.where or letter.case_id:<16} {letter.reason}"
+
+
+async def dead_letters(demo: bool) -> list[LetterShown]:
+    """All dead letters."""
+    async with _store(demo) as store:
+        return [LetterShown(letter) async for letter in DeadLetters(store).every()]
+
+
+async def retry(demo: bool, wanted: str) -> int:
+    """Put back one dead letter, or all that can be; returns how many."""
+    async with _store(demo) as store:
+        dead = DeadLetters(store)
+        letters = [letter async for letter in dead.every()]
+        chosen = (
+            [x for x in letters if x.topic] if wanted == "all" else [x for x in letters if x.id == wanted]
+        )
+        if not chosen and wanted != "all":
+            raise HeardError(f"there is no dead letter {wanted}")
+        return sum([await dead.retry(letter) for letter in chosen])

@@ -1,0 +1,126 @@
+"""Recorded days: `heard demo` and `heard replay` on a store of their own, resumed where they were killed."""
+
+import hashlib
+import shutil
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from casework.clock import Clock, ManualClock
+from casework.errors import HeardError
+from config.brand import Brand
+from config.heralds import LogHerald
+from config.lanes import only_one
+from config.play import Progress, begin, play
+from config.summary import Summary, summarise
+from config.wiring import Line, Model, put_together
+from escalation.alerts import Herald
+from platforms.feed import Feed
+from platforms.replay import ReplayPlatform, ReplyRecord, Weather
+from streams.connection import Store, open_store
+
+DEMO: Final = Path(__file__).with_name("demo")
+DAY: Final = DEMO / "day.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A feed, the brand it is played for, and the folder that its run lives in."""
+
+    feed: Feed
+    brand: Brand
+    folder: Path
+    redis_url: str | None = None
+    weather: Weather | None = None
+
+    @property
+    def name(self) -> str:
+        """The feed's name and the fingerprint of what is in it: another day is another run."""
+        lines = (f"{item.mention.key} {item.mention.created_at}" for item in self.feed.recorded)
+        digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+        return f"{self.feed.name}-{digest}"
+
+    def make_room(self, *, again: bool = False) -> bool:
+        """Remove what a finished run, or one of another feed, left; returns whether one goes on."""
+        ended, begun = self.folder / "finished", self.folder / "feed"
+        same = begun.exists() and begun.read_text() == self.name
+        if again or ended.exists() or not same:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        goes_on = begun.exists()
+        begun.write_text(self.name)
+        return goes_on
+
+    def finish(self) -> None:
+        """Mark the run as over: the next one starts anew."""
+        (self.folder / "finished").touch()
+
+
+@dataclass(frozen=True, slots=True)
+class Playing:
+    """A line on a recording's store, and the platform that plays it."""
+
+    store: Store
+    line: Line
+    platform: ReplayPlatform
+    record: ReplyRecord
+
+    async def summary(self) -> Summary:
+        """What became of the feed so far."""
+        return await summarise(
+            self.line.cases,
+            self.line.dead,
+            promised=[policy.name for policy in self.line.promises.policies],
+            feed=self.platform.feed,
+            record=self.record,
+        )
+
+
+@asynccontextmanager
+async def opened(
+    recording: Recording, *, clock: Clock, model: Model, herald: Herald
+) -> AsyncIterator[Playing]:
+    """The line over a recording's own store.
+
+    Raises:
+        HeardError: the store at REDIS_URL holds other cases.
+    """
+    with only_one(recording.folder / "playing"):
+        async with open_store(recording.redis_url, recording.folder / "store") as store:
+            record = ReplyRecord(recording.folder / "replies.sqlite3")
+            own = frozenset(h for handles in recording.brand.handles.values() for h in handles)
+            platform = ReplayPlatform(
+                recording.feed, record, clock, own_handles=own, weather=recording.weather
+            )
+            with put_together(
+                store,
+                recording.brand,
+                clock=clock,
+                model=model,
+                platforms={"*": platform},
+                herald=herald,
+                locks=recording.folder / "locks",
+            ) as line:
+                owner = await line.cursors.claim(recording.name)
+                if owner != recording.name:
+                    raise HeardError(
+                        f"the store at REDIS_URL holds other cases ({owner}); use an empty database"
+                    )
+                yield Playing(store, line, platform, record)
+
+
+async def play_fast(
+    recording: Recording, model: Model, *, progress: Progress | None = None
+) -> tuple[Summary, float]:
+    """Play a recording to its end with nobody at the desk; the summary, and the seconds it took."""
+    started = time.perf_counter()
+    recording.make_room()
+    clock = ManualClock(begin(recording.feed))
+    async with opened(recording, clock=clock, model=model, herald=LogHerald()) as playing:
+        await play(playing.line, playing.platform, recording.name, clock, progress=progress)
+        summary = await playing.summary()
+    recording.finish()
+    return summary, time.perf_counter() - started

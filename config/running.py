@@ -1,0 +1,278 @@
+"""Runs the line for as long as it is wanted: all stages as tasks of one process, the desk among them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import structlog
+import typer
+from watchfiles import awatch
+
+from casework.clock import Clock, FastClock, SystemClock
+from casework.errors import HeardError
+from config.brand import Brand, reload_if_valid
+from config.doctor import Check, for_brand, for_store
+from config.heralds import LogHerald, TerminalHerald
+from config.lanes import only_one
+from config.places import Place
+from config.play import begin, end
+from config.recorded import DAY, Playing, Recording, opened
+from config.serving import Address, api_token, bind, desk
+from config.summary import Summary, summarise
+from config.wiring import STAGES, Line, Model, put_together
+from escalation.promises import ringing
+from platforms.feed import Feed, load_feed, shifted
+from platforms.replay import ReplayPlatform, ReplyRecord
+from streams.connection import Store, open_store
+from streams.dead_letters import DeadLetters
+from webdesk.app import serve
+from webdesk.desk import Desk
+
+log = structlog.get_logger(__name__)
+
+LIVE: Final = "live"
+REACH_EVERY_S: Final = 1.0
+PARTS: Final = (*STAGES, "listener", "promises", "desk")
+
+
+def _say(words: str) -> None:
+    typer.echo(words, err=True)
+
+
+@asynccontextmanager
+async def _stages(line: Line, *, promises: bool = True) -> AsyncIterator[asyncio.TaskGroup]:
+    """The line's consumers and its clock as tasks; all end with the block."""
+    bell = ringing(line.promise_clock)
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(consumer.run()) for consumer in line.consumers.values()]
+        if promises:
+            bell.start()
+        try:
+            yield tasks
+        finally:
+            if promises:
+                bell.shutdown(wait=False)
+            for task in running:
+                task.cancel()
+
+
+# ── the demo ─────────────────────────────────────────────────────────────────────────────────────
+
+
+async def demo(
+    recording: Recording,
+    model: Model,
+    *,
+    speed: float,
+    listen: str,
+    minutes: float | None,
+    place: Place,
+    opened_in: Callable[[str], object] | None,
+) -> None:
+    """The recorded day on a fast clock, with the desk open, until stopped."""
+    address = bind(listen, any_port=True)
+    async with AsyncExitStack() as stack:
+        if minutes is not None:
+            await stack.enter_async_context(_ended_after(minutes))
+        clock = _FromWhereItWas()
+        herald = TerminalHerald(say=lambda words: _say(f"{clock.now():%H:%M}  {words}"))
+        playing = await stack.enter_async_context(opened(recording, clock=clock, model=model, herald=herald))
+        clock.set(FastClock(await playing.line.cursors.reached() or begin(recording.feed), speed=speed))
+        await _play_live(recording, playing, clock, address, speed=speed, place=place, opened_in=opened_in)
+
+
+class _FromWhereItWas:
+    """A clock that is set once the store has told where the day was left."""
+
+    def __init__(self) -> None:
+        self._clock: Clock = SystemClock()
+        self.now = self._clock.now
+
+    def set(self, clock: Clock) -> None:
+        """Run by another clock from now on."""
+        self.now = clock.now
+
+
+@asynccontextmanager
+async def _ended_after(minutes: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(minutes * 60):
+            yield
+    except TimeoutError:
+        _say("The time is up.")
+
+
+async def _play_live(
+    recording: Recording,
+    playing: Playing,
+    clock: Clock,
+    address: Address,
+    *,
+    speed: float,
+    place: Place,
+    opened_in: Callable[[str], object] | None,
+) -> None:
+    line = playing.line
+    token = api_token(place.folder, _secret(place))
+
+    async def summary() -> Mapping[str, object]:
+        return (await playing.summary()).as_json()
+
+    async def health() -> Sequence[Check]:
+        return [*await for_store(playing.store), *for_brand(line.brand)]
+
+    shown = desk(line, address, token=token, summary=summary, health=health, speed=speed)
+    async with _stages(line) as tasks:
+        serving, started = _serve(tasks, shown, address)
+        await started.wait()
+        _say(f"Aurora Air's day plays {speed:g}× faster. The desk is open:\n\n    {address.link}\n")
+        _say("Approve a reply before its hour is up. Ctrl+C ends it; the day goes on next time.\n")
+        if opened_in is not None:
+            opened_in(address.link)
+        reaching = tasks.create_task(_reach(line, clock))
+        await line.listener(recording.name).run(playing.platform)
+        await _wait_until(clock, end(recording.feed, line))
+        reaching.cancel()
+        recording.finish()
+        _say(_good_evening(await playing.summary()))
+        await serving
+
+
+async def _reach(line: Line, clock: Clock) -> None:
+    while True:
+        await line.cursors.reach(clock.now())
+        await asyncio.sleep(REACH_EVERY_S)
+
+
+async def _wait_until(clock: Clock, instant: datetime) -> None:
+    while clock.now() < instant:
+        await asyncio.sleep(REACH_EVERY_S)
+
+
+def _good_evening(summary: Summary) -> str:
+    kept = sum(tally.met for tally in summary.promises.values())
+    broken = sum(tally.breached for tally in summary.promises.values())
+    return (
+        f"The day is over: {kept} promises kept, {broken} broken, {summary.replies_posted} replies, "
+        f"{summary.duplicate_replies} of them double, {summary.lost} mentions lost.\n"
+        "The desk stays open. Try it on your brand: heard init"
+    )
+
+
+def _serve(
+    tasks: asyncio.TaskGroup, shown: Desk, address: Address
+) -> tuple["asyncio.Task[None]", asyncio.Event]:
+    started = asyncio.Event()
+    serving = tasks.create_task(serve(shown, sockets=[address.bound], started=started))
+    return serving, started
+
+
+def _secret(place: Place) -> str | None:
+    token = place.settings.desk.token
+    return token.get_secret_value() if token else None
+
+
+# ── up ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def up(
+    brand: Brand,
+    place: Place,
+    load_model: Callable[[], Model],
+    *,
+    listen: str,
+    only: tuple[str, ...],
+    insecure: bool,
+) -> None:
+    """The brand's own line, all of it or some stages, until stopped."""
+    unknown = set(only) - set(PARTS)
+    if unknown:
+        raise HeardError(f"there is no stage {sorted(unknown)[0]}: --only takes {', '.join(PARTS)}")
+    parts = only or PARTS
+    address = bind(listen) if "desk" in parts else None
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        if "sender" in parts:
+            stack.enter_context(only_one(place.folder / "locks" / "sender"))
+        store = await stack.enter_async_context(
+            open_store(place.redis_url, place.folder / "store", insecure=insecure)
+        )
+        platform = _replay(brand, place, clock)
+        line = stack.enter_context(
+            put_together(
+                store,
+                brand,
+                clock=clock,
+                model=load_model(),
+                platforms={"*": platform} if platform else {},
+                herald=LogHerald(),
+                locks=place.folder / "locks",
+                stages=[stage for stage in STAGES if stage in parts],
+            )
+        )
+        owner = await line.cursors.claim(LIVE)
+        if owner != LIVE:
+            raise HeardError(f"this store holds a recorded day ({owner}); use another HEARD_HOME or database")
+        tasks = await stack.enter_async_context(_stages(line, promises="promises" in parts))
+        tasks.create_task(_follow_brand(line, brand.source))
+        if platform is not None and "listener" in parts:
+            tasks.create_task(line.listener("replay").run(platform))
+        if address is not None:
+            await _open_desk(tasks, store, line, address, place)
+        log.info("running", parts=list(parts), brand=brand.name)
+        await asyncio.Event().wait()
+
+
+async def _open_desk(
+    tasks: asyncio.TaskGroup, store: Store, line: Line, address: Address, place: Place
+) -> None:
+    async def summary() -> Mapping[str, object]:
+        names = [policy.name for policy in line.promises.policies]
+        return (await summarise(line.cases, DeadLetters(store), promised=names)).as_json()
+
+    async def health() -> Sequence[Check]:
+        return [*await for_store(store), *for_brand(line.brand)]
+
+    token = api_token(place.folder, _secret(place))
+    _, started = _serve(tasks, desk(line, address, token=token, summary=summary, health=health), address)
+    await started.wait()
+    _say(f"The desk is open:\n\n    {address.link}\n")
+
+
+def _replay(brand: Brand, place: Place, clock: Clock) -> ReplayPlatform | None:
+    """The replay platform, if the brand has it on: its recorded day is played as if it were today."""
+    part = brand.platforms.get("replay")
+    if part is None:
+        return None
+    path = DAY if part.file in (None, "bundled") else brand.source.parent / str(part.file)
+    feed = load_feed(path, now=clock.now())
+    own = frozenset(handle for handles in brand.handles.values() for handle in handles)
+    record = ReplyRecord(place.folder / "replies.sqlite3")
+    return ReplayPlatform(_as_today(feed, place.folder, clock), record, clock, own_handles=own)
+
+
+def _as_today(feed: Feed, folder: Path, clock: Clock) -> Feed:
+    if not feed.recorded:
+        return feed
+    started = folder / "replay-started"
+    if not started.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        started.write_text(str(clock.now().timestamp()))
+    first = feed.recorded[0].mention.created_at.timestamp()
+    return shifted(feed, timedelta(seconds=float(started.read_text()) - first))
+
+
+async def _follow_brand(line: Line, path: Path) -> None:
+    """Adopt brand.yaml whenever it changes; a wrong one is named and the old one stays in force."""
+    async for _ in awatch(path.parent, recursive=False):
+        if not path.exists():
+            continue
+        brand, wrong = reload_if_valid(line.brand, path)
+        if wrong:
+            log.error("brand file", problem=wrong)
+        elif brand.sha256 != line.brand.sha256:
+            line.adopt(brand)
+            log.info("brand file adopted", sha256=brand.sha256[:12])

@@ -1,0 +1,256 @@
+"""Start reading here: how the stages are put together into one line, and what each is given.
+
+    feed → Listener → mentions → ClassifierWorker → classified → ResponderWorker → escalated → people
+                                                                 └→ approved → Sender → platforms
+    PromiseClock → alerts → AlertWorker → managers
+
+Every arrow is a stream; every stage reads and writes the case. Nothing here decides anything.
+"""
+
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from responder.drafting import NothingFits, acknowledgement, compose
+
+from casework.case import Case, Topic
+from casework.classification import Classification
+from casework.clock import Clock
+from casework.draft import Draft
+from casework.mention import Mention
+from casework.reply import Outgoing, Permission
+from casework.sla import Promises
+from classifier.worker import ClassifierWorker
+from config.brand import Brand
+from config.lanes import lane
+from escalation.alerts import AlertWorker, Herald
+from escalation.promises import PromiseClock
+from escalation.worker import EscalationWorker
+from listener.tracker import Tracker, bare_handle
+from listener.worker import Listener
+from platforms.platform import Platform
+from platforms.rules import Automatic, ReplyMode, Terms, permission
+from responder.knowledge import KnowledgeBase, load_articles
+from responder.policy import Rule
+from responder.sender import Sender
+from responder.wording import load_templates
+from responder.worker import Caps, Responder, ResponderWorker
+from streams.allowance import Allowance
+from streams.case_store import CaseStore
+from streams.connection import Store
+from streams.consumer import Consumer, Handler
+from streams.dead_letters import DeadLetters
+from streams.switch import Cursors, PauseSwitch
+
+
+class Model(Protocol):
+    """What the line needs of the classifier's model: judgements, and vectors to find articles by meaning."""
+
+    def classify(
+        self, texts: Sequence[str], *, topics: Mapping[str, Sequence[str]] = ...
+    ) -> list[Classification]:
+        """One judgement a text, in order."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """One unit vector a text, in order."""
+        ...
+
+
+@dataclass(slots=True)
+class Line:
+    """The whole line, put together and not yet running."""
+
+    brand: Brand
+    cases: CaseStore
+    dead: DeadLetters
+    cursors: Cursors
+    switch: PauseSwitch
+    promises: Promises
+    clock: Clock
+    consumers: Mapping[str, Consumer]
+    promise_clock: PromiseClock
+    tracker: Tracker
+    handlers: Callable[[Brand], Mapping[str, Handler]]
+
+    def adopt(self, brand: Brand) -> None:
+        """Go on under changed settings: the next batch of every stage is handled by them.
+
+        Listeners that run already keep what they listen for until they are started again.
+        """
+        changed = self.handlers(brand)
+        for stage, consumer in self.consumers.items():
+            consumer.use(changed[stage])
+        self.brand, self.promises = brand, brand.promises(now=self.clock.now())
+        self.tracker = tracking(brand)
+
+    def listener(self, feed: str) -> Listener:
+        """A listener for one feed; ``feed`` names its cursor."""
+        return Listener(
+            feed=feed,
+            cases=self.cases,
+            dead=self.dead,
+            cursors=self.cursors,
+            tracker=self.tracker,
+            promises=self.promises,
+            clock=self.clock,
+        )
+
+    async def settle_down(self) -> None:
+        """Run every stage until nothing is left to do at this instant."""
+        while True:
+            handled = [await consumer.step() for consumer in self.consumers.values()]
+            if not sum(handled) + await self.promise_clock.sweep():
+                return
+
+    def next_ready(self) -> datetime | None:
+        """When the first entry that waits for its time may be handled again."""
+        ready = (consumer.next_ready() for consumer in self.consumers.values())
+        return min((at for at in ready if at is not None), default=None)
+
+
+STAGES: Mapping[str, Topic] = {
+    "classifier": Topic.MENTIONS,
+    "responder": Topic.CLASSIFIED,
+    "sender": Topic.APPROVED,
+    "escalation": Topic.ESCALATED,
+    "alerts": Topic.ALERTS,
+}
+"""The stages that consume a stream, in the order a case moves, and what each consumes."""
+
+
+@contextmanager
+def put_together(
+    store: Store,
+    brand: Brand,
+    *,
+    clock: Clock,
+    model: Model,
+    platforms: Mapping[str, Platform],
+    herald: Herald,
+    locks: Path,
+    stages: Sequence[str] = tuple(STAGES),
+) -> Iterator[Line]:
+    """The line over a store; ``platforms`` by what mentions call them, ``*`` for every other.
+
+    ``locks`` is where this process takes its place beside others of this machine.
+    """
+    cases = CaseStore(store)
+
+    def handlers(current: Brand) -> Mapping[str, Handler]:
+        return stage_handlers(store, current, clock=clock, model=model, platforms=platforms, herald=herald)
+
+    first = handlers(brand)
+    with lane(locks, "line") as number:
+        name = f"{socket.gethostname()}-{number}"
+        yield Line(
+            brand=brand,
+            cases=cases,
+            dead=DeadLetters(store),
+            cursors=Cursors(store),
+            switch=PauseSwitch(store),
+            promises=brand.promises(now=clock.now()),
+            clock=clock,
+            consumers={
+                stage: Consumer(
+                    store,
+                    cases,
+                    topic=STAGES[stage],
+                    group=stage,
+                    name=name,
+                    handler=first[stage],
+                    clock=clock,
+                )
+                for stage in stages
+            },
+            promise_clock=PromiseClock(cases=cases, clock=clock),
+            tracker=tracking(brand),
+            handlers=handlers,
+        )
+
+
+def stage_handlers(
+    store: Store,
+    brand: Brand,
+    *,
+    clock: Clock,
+    model: Model,
+    platforms: Mapping[str, Platform],
+    herald: Herald,
+) -> Mapping[str, Handler]:
+    """What each stage does with a batch of cases, under the brand's present settings."""
+    cases, switch = CaseStore(store), PauseSwitch(store)
+    promises, permit = brand.promises(now=clock.now()), permitting(brand)
+    return {
+        "classifier": ClassifierWorker(
+            judge=lambda texts: model.classify(texts, topics=brand.topics), promises=promises, clock=clock
+        ),
+        "responder": ResponderWorker(
+            responder=responding(brand, model, clock, permit),
+            cases=cases,
+            allowance=Allowance(store),
+            clock=clock,
+        ),
+        "sender": Sender(
+            cases=cases, platforms=platforms, permit=permit, switch=switch, promises=promises, clock=clock
+        ),
+        "escalation": EscalationWorker(herald=herald),
+        "alerts": AlertWorker(herald=herald, clock=clock),
+    }
+
+
+def tracking(brand: Brand) -> Tracker:
+    """What the brand listens for."""
+    own = {
+        platform: frozenset(bare_handle(handle) for handle in handles)
+        for platform, handles in brand.handles.items()
+    }
+    return Tracker(own_handles=own, ignore=brand.ignore)
+
+
+def permitting(brand: Brand) -> Callable[[Mention], Permission]:
+    """The platforms' rules, with how the brand uses each."""
+    terms = {name: Terms(reply=ReplyMode(part.reply)) for name, part in brand.platforms.items()}
+    return lambda mention: permission(mention, terms.get(mention.platform, Terms()))
+
+
+def responding(
+    brand: Brand, model: Model, clock: Clock, permit: Callable[[Mention], Permission]
+) -> Responder:
+    """The brand's rules, knowledge and wording."""
+    knowledge = KnowledgeBase(load_articles(brand.knowledge), model.embed)
+    wording = load_templates(brand.templates)
+    automatic, caps = brand.automatic, brand.automatic.at_most
+
+    def write(case: Case, rule: Rule) -> Draft | NothingFits:
+        return compose(
+            case,
+            rule=rule,
+            articles=knowledge,
+            wording=wording,
+            brand=brand.name,
+            today=clock.now().date(),
+            draft_id=f"draft-{case.version}",
+        )
+
+    def acknowledge(case: Case, rule: Rule) -> Outgoing | NothingFits:
+        return acknowledgement(
+            case, rule=rule, wording=wording, brand=brand.name, at=clock.now(), not_after=None
+        )
+
+    return Responder(
+        rules=brand.rules(),
+        permit=permit,
+        compose=write,
+        acknowledgement=acknowledge,
+        automatic=Automatic(enabled=automatic.enabled, labelled=frozenset(brand.platforms)),
+        caps=Caps(
+            per_hour=caps.per_hour,
+            per_customer=caps.per_customer.count,
+            customer_span=caps.per_customer.per,
+        ),
+    )

@@ -1,0 +1,287 @@
+"""The sender: never two replies, never none, whatever the platform answers and whatever dies."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from casework import moves
+from casework.case import Case, Moved, Status, Topic
+from casework.clock import ManualClock
+from casework.mention import Mention
+from casework.reply import Permission, Way
+from escalation.promises import PromiseClock
+from platforms.platform import Busy, Refused, Unknown
+from responder.sender import Sender
+from streams import topics
+from streams.case_store import CaseStore
+from streams.connection import Store
+from streams.consumer import Consumer
+from streams.switch import PauseSwitch
+from tests.fakes.cases import MAY_SEND, NOON, PROMISES, a_draft, a_mention, judged
+from tests.fakes.platform import ScriptedPlatform
+
+MINUTE = timedelta(minutes=1)
+CASE_ID = topics.case_id(1, topics.partition_of("x", "maya"))
+
+
+class Desk:
+    """One approved case, a sender, and the clock that brings unknown fates back."""
+
+    def __init__(self, store: Store, cases: CaseStore, clock: ManualClock) -> None:
+        self.store, self.cases, self.clock = store, cases, clock
+        self.platform = ScriptedPlatform(clock)
+        self.permission = MAY_SEND
+        self.switch = PauseSwitch(store)
+        self.promise_clock = PromiseClock(cases, clock)
+        self.consumer = self.new_process()
+
+    def new_process(self) -> Consumer:
+        """The same consumer after a restart."""
+        sender = Sender(
+            cases=self.cases,
+            platforms={"x": self.platform},
+            permit=self._permit,
+            switch=self.switch,
+            promises=PROMISES,
+            clock=self.clock,
+        )
+        return Consumer(
+            self.store,
+            self.cases,
+            topic=Topic.APPROVED,
+            group="sender",
+            name="me",
+            handler=sender,
+            clock=self.clock,
+        )
+
+    def _permit(self, mention: Mention) -> Permission:
+        return self.permission
+
+    async def save(self, *steps: Moved) -> Case:
+        """Save moves one after the other."""
+        for moved in steps:
+            await self.cases.save(moved)
+        return steps[-1].case
+
+    async def approve(self) -> Case:
+        """A case whose draft Nina approved."""
+        heard = moves.hear(a_mention(), case_id=CASE_ID, at=NOON, promises=PROMISES)
+        judgement = moves.classify(heard.case, judged(), at=NOON, promises=PROMISES)
+        draft = moves.propose(judgement.case, a_draft(), permission=MAY_SEND, rule="r", why="", at=NOON)
+        approval = moves.approve(draft.case, by="Nina", at=NOON, draft_sha256=a_draft().sha256)
+        return await self.save(heard, judgement, draft, approval)
+
+    async def run(self, *, minutes: int = 0) -> Case:
+        """Let everything happen now and in the next minutes."""
+        for minute in range(minutes + 1):
+            self.clock.advance(MINUTE if minute else timedelta(0))
+            while await self.consumer.step() + await self.promise_clock.sweep():
+                pass
+        return await self.cases.load(CASE_ID)
+
+
+@pytest.fixture
+def desk(store: Store, cases: CaseStore, clock: ManualClock) -> Desk:
+    return Desk(store, cases, clock)
+
+
+async def test_an_approved_reply_is_posted_once_and_recorded(desk: Desk) -> None:
+    """The text that was read is the text that is sent; who decided is on the reply."""
+    await desk.approve()
+    case = await desk.run()
+
+    assert case.status is Status.ANSWERED
+    assert [post.text for post in desk.platform.posts] == [a_draft().text]
+    assert [(reply.id, reply.decided_by) for reply in case.replies] == [("reply-1", "Nina")]
+
+
+async def test_a_lost_answer_is_looked_for_and_never_repeated(desk: Desk) -> None:
+    """The reply arrived, its answer did not: it is found once nothing can be in flight."""
+    desk.platform.script = ["lost"]
+    await desk.approve()
+    case = await desk.run()
+    assert case.status is Status.UNKNOWN
+
+    case = await desk.run(minutes=1)
+
+    assert case.status is Status.ANSWERED
+    assert (desk.platform.attempts, len(desk.platform.posts)) == (1, 1)
+
+
+async def test_an_attempt_that_never_arrived_is_repeated_byte_for_byte(desk: Desk) -> None:
+    """Looked for, not found, sent again with the same key and text."""
+    desk.platform.script = [Unknown("reset"), Unknown("503"), "post"]
+    await desk.approve()
+    case = await desk.run(minutes=3)
+
+    assert case.status is Status.ANSWERED
+    assert (desk.platform.attempts, len(desk.platform.posts)) == (3, 1)
+    assert desk.platform.posts[0].key == f"{CASE_ID}:draft-1"
+
+
+async def test_a_bug_in_the_library_is_an_unknown_fate(desk: Desk) -> None:
+    """Something may be out: it is looked for like any other."""
+    desk.platform.script = ["raise"]
+    await desk.approve()
+    case = await desk.run(minutes=1)
+
+    assert case.status is Status.ANSWERED
+    assert len(desk.platform.posts) == 1
+
+
+async def test_a_refusal_goes_back_to_people_and_the_promise_runs(desk: Desk) -> None:
+    """Nothing was published; the case says why."""
+    desk.platform.script = [Refused("403: not allowed")]
+    await desk.approve()
+    case = await desk.run()
+
+    assert (case.status, case.why) == (Status.FAILED, "403: not allowed")
+    assert all(promise.running for promise in case.promises)
+    assert not desk.platform.posts
+
+
+async def test_a_busy_platform_is_asked_again_when_it_says(desk: Desk) -> None:
+    """A 429 waits as long as it asks for."""
+    desk.platform.script = [Busy("429", timedelta(minutes=5))]
+    await desk.approve()
+    await desk.run(minutes=4)
+    assert desk.platform.attempts == 1
+
+    case = await desk.run(minutes=2)
+
+    assert case.status is Status.ANSWERED
+    assert len(desk.platform.posts) == 1
+
+
+async def test_a_death_after_the_post_is_found_out_and_not_repeated(desk: Desk) -> None:
+    """The process ends between the platform's answer and its record."""
+    await desk.approve()
+
+    async def die(case: Case, entry: object, fate: object, platform: object) -> None:
+        raise ConnectionError("power cut")
+
+    dying = desk.new_process()
+    sender = dying._handler
+    assert isinstance(sender, Sender)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Sender, "_record", staticmethod(die))
+        with pytest.raises(ConnectionError):
+            await dying.step()
+    desk.consumer = desk.new_process()
+    case = await desk.run()
+    assert case.status is Status.SENDING
+
+    case = await desk.run(minutes=1)
+
+    assert case.status is Status.ANSWERED
+    assert len(desk.platform.posts) == 1
+
+
+async def test_a_death_before_the_post_still_sends_it(desk: Desk) -> None:
+    """The intent is on disk: the clock brings it back, the look finds nothing, it goes out."""
+    await desk.approve()
+
+    async def die(works: Sequence[object]) -> Sequence[None]:
+        case = await desk.cases.load(CASE_ID)
+        await desk.cases.save(moves.begin_sending(case, at=NOON, look_at=NOON + MINUTE))
+        raise ConnectionError("power cut")
+
+    desk.consumer.use(die)
+    with pytest.raises(ConnectionError):
+        await desk.consumer.step()
+    desk.consumer = desk.new_process()
+    case = await desk.run(minutes=2)
+
+    assert case.status is Status.ANSWERED
+    assert len(desk.platform.posts) == 1
+
+
+async def test_the_customer_who_writes_during_the_post_does_not_lose_the_record(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reply is recorded on the case as it is now, and the new mention comes up for judgement."""
+    await desk.approve()
+    reply = desk.platform.reply
+
+    async def interrupted(mention: Mention, outgoing: object) -> object:
+        case = await desk.cases.load(CASE_ID)
+        await desk.cases.save(moves.join(case, a_mention(2), at=NOON, promises=PROMISES))
+        return await reply(mention, outgoing)  # type: ignore[arg-type]  # passed through
+
+    monkeypatch.setattr(desk.platform, "reply", interrupted)
+    case = await desk.run()
+
+    assert case.status is Status.NEW
+    assert [r.id for r in case.replies] == ["reply-1"]
+    assert len(desk.platform.posts) == 1
+
+
+@pytest.mark.parametrize(
+    ("what", "why"),
+    [
+        ("edited", "edited the post"),
+        ("opted out", "asked not to be answered"),
+        ("somebody else", "somebody of the brand answered"),
+        ("forbidden", "not from here"),
+        ("too late", "could not be posted in time"),
+    ],
+)
+async def test_the_look_before_sending_keeps_a_wrong_reply_in(desk: Desk, what: str, why: str) -> None:
+    """Nothing leaves, and a person is asked."""
+    await desk.approve()
+    if what == "edited":
+        desk.platform.texts["x:post-1"] = "Never mind, found it!"
+    elif what == "opted out":
+        await desk.cases.opt_out("x", "maya")
+    elif what == "somebody else":
+        desk.platform.others["x:post-1"] = "by-hand-1"
+    elif what == "forbidden":
+        desk.permission = Permission(Way.BY_HAND, rule="X1", why="not from here")
+    else:
+        desk.clock.advance(timedelta(hours=2))
+    case = await desk.run()
+
+    assert case.status is Status.HELD
+    assert why in case.why
+    assert desk.platform.attempts == 0
+
+
+async def test_a_deleted_post_is_never_answered(desk: Desk) -> None:
+    """The author took it back: its words go from the case and nothing leaves."""
+    await desk.approve()
+    desk.platform.texts["x:post-1"] = None
+    case = await desk.run()
+
+    assert (case.status, case.last.text) == (Status.CLOSED, "")
+    assert desk.platform.attempts == 0
+
+
+async def test_the_kill_switch_stops_what_is_approved_until_it_is_lifted(desk: Desk) -> None:
+    """Checked before every post; the approval waits and is not lost."""
+    await desk.switch.pause("Mona")
+    await desk.approve()
+    case = await desk.run(minutes=2)
+    assert (case.status, desk.platform.attempts) == (Status.APPROVED, 0)
+
+    await desk.switch.resume("Mona")
+    case = await desk.run(minutes=1)
+
+    assert case.status is Status.ANSWERED
+    assert len(desk.platform.posts) == 1
+
+
+async def test_the_kill_switch_stops_repeats_too(desk: Desk) -> None:
+    """An attempt that never arrived is not repeated while sending is stopped."""
+    desk.platform.script = [Unknown("reset")]
+    await desk.approve()
+    await desk.run()
+    await desk.switch.pause("Mona")
+    await desk.run(minutes=3)
+    assert desk.platform.attempts == 1
+
+    await desk.switch.resume("Mona")
+    case = await desk.run(minutes=1)
+
+    assert case.status is Status.ANSWERED
