@@ -180,7 +180,12 @@ def read_weather(written: str | None) -> Weather | None:
     unknown = set(shares) - {"lost", "error", "busy", "refuse"}
     if unknown or any(not 0 <= share <= 1 for share in shares.values()):
         raise HeardError("weather: name lost, error, busy or refuse, each with a share from 0 to 1")
-    return Weather(**shares)
+    return Weather(
+        lost=shares.get("lost", 0.0),
+        error=shares.get("error", 0.0),
+        busy=shares.get("busy", 0.0),
+        refuse=shares.get("refuse", 0.0),
+    )
 
 
 # ── running ──────────────────────────────────────────────────────────────────────────────────────

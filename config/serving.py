@@ -100,9 +100,15 @@ def count(platform: str, text: str) -> tuple[int, int]:
 
 
 def check_text(case: Case, text: str) -> Sequence[str]:
-    """What speaks against a person's own words: only what the platform refuses is refused."""
+    """What speaks against a person's own words: only what the platform refuses is refused.
+
+    A person may state facts that no article has; personal data is shown to them and left to them.
+    """
+    length = measure(case.platform, text)
+    hard = [] if text.strip() else [Hard("the reply is empty")]
+    hard += [] if length.fits else [Hard(f"the reply is too long: {length}")]
     found = objections(text, platform=case.platform, allowed=[text])
-    return [Hard(objection.why) if objection.hard else objection.why for objection in found]
+    return [*hard, *(objection.why for objection in found if length.fits and text.strip())]
 
 
 def api_token(place: Path, given: str | None) -> str:

@@ -10,12 +10,10 @@ Every arrow is a stream; every stage reads and writes the case. Nothing here dec
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
-
-from responder.drafting import NothingFits, acknowledgement, compose
 
 from casework.case import Case, Topic
 from casework.classification import Classification
@@ -34,6 +32,7 @@ from listener.tracker import Tracker, bare_handle
 from listener.worker import Listener
 from platforms.platform import Platform
 from platforms.rules import Automatic, ReplyMode, Terms, permission
+from responder.drafting import NothingFits, acknowledgement, compose
 from responder.knowledge import KnowledgeBase, load_articles
 from responder.policy import Rule
 from responder.sender import Sender
@@ -76,6 +75,7 @@ class Line:
     promise_clock: PromiseClock
     tracker: Tracker
     handlers: Callable[[Brand], Mapping[str, Handler]]
+    _drained: dict[str, int] = field(default_factory=dict)
 
     def adopt(self, brand: Brand) -> None:
         """Go on under changed settings: the next batch of every stage is handled by them.
@@ -101,11 +101,23 @@ class Line:
         )
 
     async def settle_down(self) -> None:
-        """Run every stage until nothing is left to do at this instant."""
-        while True:
-            handled = [await consumer.step() for consumer in self.consumers.values()]
-            if not sum(handled) + await self.promise_clock.sweep():
-                return
+        """Run every stage until nothing is left to do at this instant.
+
+        For a store that nobody else writes to: a topic that nothing was sent to since its stage last
+        found it empty has nothing new.
+        """
+        await self.promise_clock.sweep()
+        while todo := [stage for stage in self.consumers if self._has_work(stage)]:
+            for stage in todo:
+                sent = self.cases.sent[STAGES[stage]]
+                while await self.consumers[stage].step():
+                    sent = self.cases.sent[STAGES[stage]]
+                self._drained[stage] = sent
+
+    def _has_work(self, stage: str) -> bool:
+        ready = self.consumers[stage].next_ready()
+        waited = ready is not None and ready <= self.clock.now()
+        return waited or self._drained.get(stage) != self.cases.sent[STAGES[stage]]
 
     def next_ready(self) -> datetime | None:
         """When the first entry that waits for its time may be handled again."""
@@ -142,7 +154,9 @@ def put_together(
     cases = CaseStore(store)
 
     def handlers(current: Brand) -> Mapping[str, Handler]:
-        return stage_handlers(store, current, clock=clock, model=model, platforms=platforms, herald=herald)
+        return stage_handlers(
+            store, cases, current, clock=clock, model=model, platforms=platforms, herald=herald
+        )
 
     first = handlers(brand)
     with lane(locks, "line") as number:
@@ -175,6 +189,7 @@ def put_together(
 
 def stage_handlers(
     store: Store,
+    cases: CaseStore,
     brand: Brand,
     *,
     clock: Clock,
@@ -183,7 +198,7 @@ def stage_handlers(
     herald: Herald,
 ) -> Mapping[str, Handler]:
     """What each stage does with a batch of cases, under the brand's present settings."""
-    cases, switch = CaseStore(store), PauseSwitch(store)
+    switch = PauseSwitch(store)
     promises, permit = brand.promises(now=clock.now()), permitting(brand)
     return {
         "classifier": ClassifierWorker(
@@ -239,7 +254,7 @@ def responding(
 
     def acknowledge(case: Case, rule: Rule) -> Outgoing | NothingFits:
         return acknowledgement(
-            case, rule=rule, wording=wording, brand=brand.name, at=clock.now(), not_after=None
+            case, template_id=rule.template or "", wording=wording, brand=brand.name, at=clock.now()
         )
 
     return Responder(

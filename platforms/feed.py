@@ -8,7 +8,7 @@ import gzip
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -92,6 +92,24 @@ def load_feed(
         raise FeedError(f"cannot read {path}: {error}") from error
     rows = _csv_rows(raw) if ".csv" in path.suffixes else _json_rows(raw)
     return _collect(path.name, rows, columns or {}, platform, now)
+
+
+def shifted(feed: Feed, by: timedelta) -> Feed:
+    """The same feed, written so much later: a recorded day can be played as if it were today."""
+
+    def later(instant: datetime | None) -> datetime | None:
+        return instant + by if instant else None
+
+    moved = tuple(
+        replace(
+            item,
+            mention=replace(item.mention, created_at=item.mention.created_at + by),
+            deleted_at=later(item.deleted_at),
+            edited_at=later(item.edited_at),
+        )
+        for item in feed.recorded
+    )
+    return replace(feed, recorded=moved, by_key={item.mention.key: item for item in moved})
 
 
 # ── lines ────────────────────────────────────────────────────────────────────────────────────────

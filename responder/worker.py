@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from casework import moves
@@ -93,7 +93,9 @@ class ResponderWorker:
         return await self._draft(case, rule, allowed, why, now)
 
     async def _draft(self, case: Case, rule: Rule, allowed: Permission, why: str, now: datetime) -> Moved:
-        draft = await asyncio.to_thread(self.responder.compose, case, rule)
+        # The template of a rule that acknowledges is for the acknowledgement, not for the answer.
+        answering = replace(rule, template=None) if rule.do is Action.ACKNOWLEDGE else rule
+        draft = await asyncio.to_thread(self.responder.compose, case, answering)
         if isinstance(draft, NothingFits):
             why = f"{why}; {draft.why}"
             return moves.hold(case, permission=allowed, rule=rule.id, why=why, at=now, to=rule.to)
@@ -121,7 +123,8 @@ class ResponderWorker:
         self, case: Case, outgoing: Outgoing, rule: Rule, allowed: Permission, now: datetime
     ) -> Moved:
         await self.allowance.spend(case.platform, case.author.id, outgoing.key, now)
-        draft = await asyncio.to_thread(self.responder.compose, case, rule)
+        answering = replace(rule, template=None)
+        draft = await asyncio.to_thread(self.responder.compose, case, answering)
         return moves.acknowledge(
             case,
             outgoing,

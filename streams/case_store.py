@@ -1,6 +1,7 @@
 """The one door: every change of state goes through `CaseStore.save`, and everything is read here."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -67,6 +68,8 @@ class CaseStore:
     def __init__(self, store: Store) -> None:
         self._writes = store.writes
         self._reads = store.reads
+        self.sent: Counter[Topic] = Counter()
+        """How many entries went out to each topic through here."""
 
     # ── the door ─────────────────────────────────────────────────────────────────────────────────
 
@@ -94,7 +97,10 @@ class CaseStore:
                 call = _Call(partition, [writes[place] for place in places])
                 pipe.fcall("heard1_save", len(call.keys), *call.keys, *call.args)
             answers = await pipe.execute()
-        return _in_place(groups, answers, lambda place, said: _outcome(writes[place].moved, said))
+        outcomes = _in_place(groups, answers, lambda place, said: _outcome(writes[place].moved, said))
+        saved = (write for write, end in zip(writes, outcomes, strict=True) if end is None)
+        self.sent.update(send.topic for write in saved for send in write.moved.sends)
+        return outcomes
 
     async def move(
         self, case_id: str, decide: Callable[[Case], Moved], *, seen_version: int | None = None

@@ -82,6 +82,11 @@ def _packing_in_c(connection: type[AbstractConnection]) -> type[AbstractConnecti
     """
 
     class Packing(connection):  # type: ignore[misc, valid-type]  # a class made for the URL's kind
+        def pack_command(self, *args: Any) -> list[bytes]:
+            """One command."""
+            packed: list[bytes] = _PACKER.pack(*args)
+            return packed
+
         def pack_commands(self, commands: Iterable[Iterable[Any]]) -> list[bytes]:
             """All commands as one piece."""
             return [b"".join(b"".join(_PACKER.pack(*command)) for command in commands)]

@@ -13,6 +13,7 @@ was delivered too often because it killed its consumer, becomes a dead letter.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -34,7 +35,7 @@ PER_STREAM: Final = 16
 BLOCK_MS: Final = 1000
 MAX_DELIVERIES: Final = 5
 """A handler that was begun this often and never ended is taken for poison."""
-RECLAIM_EVERY: Final = timedelta(seconds=15)
+RECLAIM_EVERY_S: Final = 15.0
 RECLAIM_IDLE_MS: Final = 60_000
 CONFLICT_ROUNDS: Final = 8
 SOON: Final = timedelta(seconds=1)
@@ -104,7 +105,7 @@ class Consumer:
         self._keys = {topics.topic_key(p, topic): p for p in topics.all_partitions()}
         self._pending_from: dict[str, str] | None = None
         self._waiting = _Waiting()
-        self._reclaimed_at: datetime | None = None
+        self._reclaimed_at = -RECLAIM_EVERY_S
 
     def use(self, handler: Handler) -> None:
         """Hand the next batch to another handler: the brand's settings changed."""
@@ -191,8 +192,9 @@ class Consumer:
 
     async def _reclaim(self) -> list[Entry]:
         """What consumers that died left behind: idle too long, and whoever had it is not us."""
-        now = self._clock.now()
-        if self._reclaimed_at is not None and now - self._reclaimed_at < RECLAIM_EVERY:
+        # The server counts idleness by its own time, so this looks at the machine's, not at the clock.
+        now = time.monotonic()
+        if now - self._reclaimed_at < RECLAIM_EVERY_S:
             return []
         self._reclaimed_at = now
         async with self._store.writes.pipeline(transaction=False) as pipe:
