@@ -277,13 +277,18 @@ def replay(
     ] = None,
     platform: Annotated[str, typer.Option(help="The platform of lines that name none.")] = "x",
     again: Annotated[bool, typer.Option("--again", help="Start over, even if it was not finished.")] = False,
+    weather: Annotated[str | None, typer.Option(help="How the platform misbehaves: lost=0.1,…")] = None,
 ) -> None:
     """Play recorded mentions through the whole line, with nobody at the desk."""
     from config import commands
 
     del fast
     mapping = _columns(columns)
-    played = _run(commands.replay(source, config=config, columns=mapping, platform=platform, again=again))
+    played = _run(
+        commands.replay(
+            source, config=config, columns=mapping, platform=platform, again=again, weather=weather
+        )
+    )
     for sentence in played.warnings:
         _say(sentence)
     _print_summary(played.summary, played.seconds, as_json)

@@ -107,7 +107,13 @@ class Played:
 
 
 async def replay(
-    source: Path, *, config: Path | None, columns: dict[str, str], platform: str, again: bool
+    source: Path,
+    *,
+    config: Path | None,
+    columns: dict[str, str],
+    platform: str,
+    again: bool,
+    weather: str | None,
 ) -> Played:
     """Recorded mentions through the whole line, on a store of their own under HEARD_HOME/replay."""
     place = here()
@@ -116,7 +122,7 @@ async def replay(
     if not feed.lines:
         raise HeardError(f"{source} holds no mentions")
     folder = place.folder / "replay" / Recording(feed, brand, place.folder).name
-    recording = Recording(feed, brand, folder, place.redis_url)
+    recording = Recording(feed, brand, folder, place.redis_url, read_weather(weather))
     recording.make_room(again=again)
     summary, seconds = await _play(recording, place)
     return Played(summary, seconds, _unreadable(feed))

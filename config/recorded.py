@@ -3,18 +3,19 @@
 import hashlib
 import shutil
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from casework.case import Moved
 from casework.clock import Clock, ManualClock
 from casework.errors import HeardError
 from config.brand import Brand
 from config.heralds import LogHerald
 from config.lanes import only_one
-from config.play import Progress, begin, play
+from config.play import Agenda, Player, Progress, begin
 from config.summary import Summary, summarise
 from config.wiring import Line, Model, put_together
 from escalation.alerts import Herald
@@ -81,7 +82,12 @@ class Playing:
 
 @asynccontextmanager
 async def opened(
-    recording: Recording, *, clock: Clock, model: Model, herald: Herald
+    recording: Recording,
+    *,
+    clock: Clock,
+    model: Model,
+    herald: Herald,
+    on_saved: Callable[[Moved], None] | None = None,
 ) -> AsyncIterator[Playing]:
     """The line over a recording's own store.
 
@@ -103,6 +109,7 @@ async def opened(
                 platforms={"*": platform},
                 herald=herald,
                 locks=recording.folder / "locks",
+                on_saved=on_saved,
             ) as line:
                 owner = await line.cursors.claim(recording.name)
                 if owner != recording.name:
@@ -118,9 +125,11 @@ async def play_fast(
     """Play a recording to its end with nobody at the desk; the summary, and the seconds it took."""
     started = time.perf_counter()
     recording.make_room()
-    clock = ManualClock(begin(recording.feed))
-    async with opened(recording, clock=clock, model=model, herald=LogHerald()) as playing:
-        await play(playing.line, playing.platform, recording.name, clock, progress=progress)
+    clock, agenda = ManualClock(begin(recording.feed)), Agenda()
+    async with opened(
+        recording, clock=clock, model=model, herald=LogHerald(), on_saved=agenda.saw
+    ) as playing:
+        await Player(playing.line, playing.platform, recording.name, clock, agenda).play(progress)
         summary = await playing.summary()
     recording.finish()
     return summary, time.perf_counter() - started

@@ -10,12 +10,12 @@ Every arrow is a stream; every stage reads and writes the case. Nothing here dec
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from casework.case import Case, Topic
+from casework.case import Case, Moved, Topic
 from casework.classification import Classification
 from casework.clock import Clock
 from casework.draft import Draft
@@ -75,7 +75,6 @@ class Line:
     promise_clock: PromiseClock
     tracker: Tracker
     handlers: Callable[[Brand], Mapping[str, Handler]]
-    _drained: dict[str, int] = field(default_factory=dict)
 
     def adopt(self, brand: Brand) -> None:
         """Go on under changed settings: the next batch of every stage is handled by them.
@@ -99,25 +98,6 @@ class Line:
             promises=self.promises,
             clock=self.clock,
         )
-
-    async def settle_down(self) -> None:
-        """Run every stage until nothing is left to do at this instant.
-
-        For a store that nobody else writes to: a topic that nothing was sent to since its stage last
-        found it empty has nothing new.
-        """
-        await self.promise_clock.sweep()
-        while todo := [stage for stage in self.consumers if self._has_work(stage)]:
-            for stage in todo:
-                sent = self.cases.sent[STAGES[stage]]
-                while await self.consumers[stage].step():
-                    sent = self.cases.sent[STAGES[stage]]
-                self._drained[stage] = sent
-
-    def _has_work(self, stage: str) -> bool:
-        ready = self.consumers[stage].next_ready()
-        waited = ready is not None and ready <= self.clock.now()
-        return waited or self._drained.get(stage) != self.cases.sent[STAGES[stage]]
 
     def next_ready(self) -> datetime | None:
         """When the first entry that waits for its time may be handled again."""
@@ -146,12 +126,14 @@ def put_together(
     herald: Herald,
     locks: Path,
     stages: Sequence[str] = tuple(STAGES),
+    on_saved: Callable[[Moved], None] | None = None,
 ) -> Iterator[Line]:
     """The line over a store; ``platforms`` by what mentions call them, ``*`` for every other.
 
-    ``locks`` is where this process takes its place beside others of this machine.
+    ``locks`` is where this process takes its place beside others of this machine; ``on_saved`` is told
+    of every move that the line saves.
     """
-    cases = CaseStore(store)
+    cases = CaseStore(store, on_saved=on_saved)
 
     def handlers(current: Brand) -> Mapping[str, Handler]:
         return stage_handlers(

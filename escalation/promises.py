@@ -4,13 +4,16 @@ Deadlines are data in the store. APScheduler only rings: it drops timers that ca
 so nothing rests on it; the sweep finds everything that is due, however late it is called.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[import-untyped]  # ships no types
 
 from casework import moves
+from casework.case import Case
 from casework.clock import Clock
 from casework.errors import Conflict
 from streams.case_store import CaseStore, Write
@@ -39,13 +42,17 @@ class PromiseClock:
         while True:
             now = self.clock.now()
             due = await self.cases.due(now, at_most=AT_ONCE)
-            writes = [Write(woken) for case in due if (woken := moves.wake(case, at=now)) is not None]
-            outcomes = await self.cases.save_all(writes)
-            won = sum(not isinstance(outcome, Conflict) for outcome in outcomes)
+            won = await self.wake(due, now)
             moved += won
             # Fewer than a partition may give: every partition has given all it had.
             if won == 0 or len(due) < AT_ONCE:
                 return moved
+
+    async def wake(self, due: Sequence[Case], now: datetime) -> int:
+        """Wake these cases; returns how many moved."""
+        writes = [Write(woken) for case in due if (woken := moves.wake(case, at=now)) is not None]
+        outcomes = await self.cases.save_all(writes)
+        return sum(not isinstance(outcome, Conflict) for outcome in outcomes)
 
     async def ring(self) -> None:
         """One sweep that survives a lost store: the next ring finds what this one could not."""

@@ -1,7 +1,6 @@
 """The one door: every change of state goes through `CaseStore.save`, and everything is read here."""
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -65,11 +64,11 @@ class Change:
 class CaseStore:
     """Cases, their timelines and indexes, behind one door."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, on_saved: Callable[[Moved], None] | None = None) -> None:
+        """``on_saved`` is told of every move that is saved through here, once it is."""
         self._writes = store.writes
         self._reads = store.reads
-        self.sent: Counter[Topic] = Counter()
-        """How many entries went out to each topic through here."""
+        self._on_saved = on_saved
 
     # ── the door ─────────────────────────────────────────────────────────────────────────────────
 
@@ -98,8 +97,10 @@ class CaseStore:
                 pipe.fcall("heard1_save", len(call.keys), *call.keys, *call.args)
             answers = await pipe.execute()
         outcomes = _in_place(groups, answers, lambda place, said: _outcome(writes[place].moved, said))
-        saved = (write for write, end in zip(writes, outcomes, strict=True) if end is None)
-        self.sent.update(send.topic for write in saved for send in write.moved.sends)
+        if self._on_saved is not None:
+            for write, end in zip(writes, outcomes, strict=True):
+                if end is None:
+                    self._on_saved(write.moved)
         return outcomes
 
     async def move(

@@ -18,6 +18,7 @@ from redis.backoff import NoBackoff
 from redis.connection import HiredisRespSerializer
 from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
+from casework.errors import HeardError
 from streams import embedded
 from streams.errors import StoreUnavailable, WrongStore
 from streams.topics import PARTITIONS
@@ -49,7 +50,7 @@ async def open_store(url: str | None, folder: Path, *, insecure: bool = False) -
     """The store at ``url``, else the embedded one in ``folder``; closed when the block ends.
 
     Raises:
-        StoreUnavailable: it cannot be started or reached.
+        StoreUnavailable: it cannot be started or reached, is full, or was lost while the block ran.
         WrongStore: it is too old, was made by a newer Heard, or lies open on a network.
     """
     server = None
@@ -58,19 +59,26 @@ async def open_store(url: str | None, folder: Path, *, insecure: bool = False) -
         url = server.url
     elif not insecure:
         _refuse_open_network(url)
-    store = Store(writes=_client(url, WRITE_TIMEOUT_S), reads=_client(url, READ_TIMEOUT_S), url=url)
     try:
-        await _prepare(store)
-        yield store
+        store = Store(writes=_client(url, WRITE_TIMEOUT_S), reads=_client(url, READ_TIMEOUT_S), url=url)
+        try:
+            await _prepare(store)
+            yield store
+        except RedisError as error:
+            raise _explained(error, url, server) from error
+        finally:
+            await store.writes.aclose()
+            await store.reads.aclose()
     finally:
-        await store.writes.aclose()
-        await store.reads.aclose()
         if server is not None:
             server.close()
 
 
 def _client(url: str, timeout: float) -> Redis:
-    client: Redis = Redis.from_url(url, socket_timeout=timeout, protocol=2, retry=Retry(NoBackoff(), 0))
+    try:
+        client: Redis = Redis.from_url(url, socket_timeout=timeout, protocol=2, retry=Retry(NoBackoff(), 0))
+    except ValueError as error:
+        raise StoreUnavailable(f"REDIS_URL is not an address: {error}") from error
     pool = client.connection_pool
     pool.connection_class = _packing_in_c(pool.connection_class)
     return client
@@ -115,19 +123,23 @@ async def _prepare(store: Store) -> None:
         await _check_server(store.writes)
         await _check_header(store.writes)
         await store.writes.function_load(FUNCTIONS.read_text(), replace=True)
-    except AuthenticationError as error:
-        raise StoreUnavailable("the store refuses this password: check REDIS_URL") from error
-    except ResponseError as error:
-        raise _explained(error) from error
+    except RedisError:
+        raise
     except LOST as error:
         raise StoreUnavailable(f"cannot reach the store at {_shown(store.url)}: {error}") from error
 
 
-def _explained(error: ResponseError) -> Exception:
+def _explained(error: RedisError, url: str, server: embedded.EmbeddedServer | None) -> HeardError:
     said = str(error)
+    if isinstance(error, AuthenticationError):
+        return StoreUnavailable("the store refuses this password: check REDIS_URL")
     if said.startswith(("MISCONF", "OOM")) or "No space left" in said:
         return StoreUnavailable("the store cannot write: its disk or memory is full; free some and restart")
-    return WrongStore(f"the store at this address refuses what Heard needs: {said}")
+    if isinstance(error, ResponseError):
+        return WrongStore(f"the store at {_shown(url)} refuses what Heard needs: {said}")
+    if server is not None and not server.answers():
+        return StoreUnavailable(f"the embedded store ended: {server.last_words()}; see {server.log}")
+    return StoreUnavailable(f"cannot reach the store at {_shown(url)}: {said}")
 
 
 async def _check_server(client: Redis) -> None:
@@ -142,13 +154,14 @@ async def _check_header(client: Redis) -> None:
     await client.hsetnx(HEADER, "format", str(FORMAT))
     await client.hsetnx(HEADER, "partitions", str(PARTITIONS))
     written, partitions = await client.hmget(HEADER, "format", "partitions")
-    if int(written or 0) > FORMAT:
+    # No format is older than the first: any other is a newer one's.
+    if written.decode() != str(FORMAT):
         raise WrongStore(
-            f"this store was made by a newer Heard (format {int(written or 0)}, this one reads {FORMAT}): "
+            f"this store was made by a newer Heard (format {written.decode()}, this one reads {FORMAT}): "
             "upgrade Heard, or start with an empty HEARD_HOME"
         )
-    if int(partitions or 0) != PARTITIONS:
-        raise WrongStore(f"this store has {int(partitions or 0)} partitions, this Heard {PARTITIONS}")
+    if partitions.decode() != str(PARTITIONS):
+        raise WrongStore(f"this store has {partitions.decode()} partitions, this Heard {PARTITIONS}")
 
 
 def _shown(url: str) -> str:

