@@ -448,6 +448,11 @@ class AutomaticPart(Part):
         description="Nothing is published without a person until this is true.",
         examples=["true"],
     )
+    confidence: Share = Field(
+        default=0.9,
+        description="How sure the model must be of what the customer wants and how soon.",
+        examples=["90%"],
+    )
     at_most: CapsPart = Field(default=CapsPart(), description="How much may be sent without a person.")
     pause_when: PausePart = Field(default=PausePart(), description="What stops automatic replies.")
 

@@ -4,7 +4,6 @@ Data goes to standard output, talk to standard error. Exit codes: 0 ok, 1 a prob
 usage, 130 interrupted.
 """
 
-import asyncio
 import json
 import sys
 from collections.abc import Coroutine
@@ -14,6 +13,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from casework.errors import HeardError
+from config.usage import WrongUsage
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 config_app = typer.Typer(help="Check, show and explain the settings.", no_args_is_help=True)
-dead_app = typer.Typer(help="What could not be handled: list it, put it back.", no_args_is_help=True)
+dead_app = typer.Typer(help="What could not be handled: list it, put it back.", invoke_without_command=True)
 app.add_typer(config_app, name="config", rich_help_panel="Look inside")
 app.add_typer(dead_app, name="dead-letters", rich_help_panel="Daily work")
 
@@ -45,8 +45,15 @@ def main() -> None:
     """Run the command line; every error that Heard can explain is one plain sentence."""
     try:
         app(standalone_mode=True)
+    except WrongUsage as error:
+        _say(f"heard: {error}")
+        sys.exit(2)
     except HeardError as error:
         _say(f"heard: {error}")
+        sys.exit(1)
+    except OSError as error:
+        # A full disk, a folder of somebody else: the system says what, and where.
+        _say(f"heard: {error.filename or 'this machine'}: {error.strerror or error}")
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -61,7 +68,17 @@ def _print_json(value: object) -> None:
 
 
 def _run(coroutine: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(coroutine)
+    import asyncio
+
+    try:
+        return asyncio.run(coroutine)
+    except BaseExceptionGroup as group:
+        # Tasks that ran side by side wrap even the one error that ended them all.
+        raise _first(group) from group
+
+
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
 # ── start here ───────────────────────────────────────────────────────────────────────────────────
@@ -107,8 +124,7 @@ def init(
 
     ask = sys.stdin.isatty() and not yes
     if brand is None and not ask:
-        _say("heard: say --brand NAME, or run it in a terminal to be asked")
-        raise typer.Exit(2)
+        raise WrongUsage("say --brand NAME, or run it in a terminal to be asked")
     name = brand or typer.prompt("What is the brand called?")
     handle = typer.prompt("Its handle on X, without @ (empty for none)", default="") if ask else ""
     zone = typer.prompt("Its time zone", default="UTC") if ask else "UTC"
@@ -220,6 +236,13 @@ def report(as_json: Json = False, demo: Demo = False) -> None:
         _print_json(made.as_json())
     else:
         typer.echo(made.text())
+
+
+@dead_app.callback()
+def dead_letters(context: typer.Context, as_json: Json = False, demo: Demo = False) -> None:
+    """What could not be handled: list it (as without a command), put it back."""
+    if context.invoked_subcommand is None:
+        dead_list(as_json, demo)
 
 
 @dead_app.command("list")
@@ -349,8 +372,7 @@ def config_explain(key: Annotated[str, typer.Argument(help="Such as promises.wit
 def _columns(written: str | None) -> dict[str, str]:
     pairs = [pair.partition("=") for pair in (written or "").split(",") if pair]
     if any(not ours or not theirs for ours, _, theirs in pairs):
-        _say("heard: write columns as id=tweet_id,text=body")
-        raise typer.Exit(2)
+        raise WrongUsage("write columns as id=tweet_id,text=body")
     return {ours.strip(): theirs.strip() for ours, _, theirs in pairs}
 
 

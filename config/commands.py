@@ -27,8 +27,11 @@ from config.places import Place, demo_brand, here, own_brand
 from config.play import Progress as Told
 from config.recorded import DAY, Recording, play_fast
 from config.summary import Summary
+from config.usage import WrongUsage
 from platforms.feed import Feed, load_feed
 from platforms.replay import Weather
+from responder.knowledge import load_articles
+from responder.wording import load_templates
 from streams.connection import open_store
 from streams.switch import PauseSwitch
 
@@ -172,7 +175,7 @@ def read_weather(written: str | None) -> Weather | None:
     """``lost=0.1,busy=0.05`` as the weather it describes.
 
     Raises:
-        HeardError: it names something that weather has not, or a share that is none.
+        WrongUsage: it names something that weather has not, or a share that is none.
     """
     if not written:
         return None
@@ -182,10 +185,10 @@ def read_weather(written: str | None) -> Weather | None:
         try:
             shares[name.strip()] = float(share)
         except ValueError:
-            raise HeardError(f"weather: {part!r} is not NAME=SHARE, such as lost=0.1") from None
+            raise WrongUsage(f"weather: {part!r} is not NAME=SHARE, such as lost=0.1") from None
     unknown = set(shares) - {"lost", "error", "busy", "refuse"}
     if unknown or any(not 0 <= share <= 1 for share in shares.values()):
-        raise HeardError("weather: name lost, error, busy or refuse, each with a share from 0 to 1")
+        raise WrongUsage("weather: name lost, error, busy or refuse, each with a share from 0 to 1")
     return Weather(
         lost=shares.get("lost", 0.0),
         error=shares.get("error", 0.0),
@@ -339,8 +342,11 @@ def init(directory: Path | None, brand: str, handle: str, timezone: str) -> tupl
 
 
 def load_brand(config: Path | None) -> Brand:
-    """The brand of this place, checked."""
-    return own_brand(config)
+    """The brand of this place, checked with the articles and templates that it names."""
+    brand = own_brand(config)
+    load_articles(brand.knowledge)
+    load_templates(brand.templates)
+    return brand
 
 
 @dataclass(frozen=True, slots=True)

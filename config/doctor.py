@@ -11,6 +11,8 @@ from casework.errors import HeardError
 from config.brand import Brand
 from config.places import Place, here, own_brand
 from platforms.rules import RULES
+from responder.knowledge import load_articles
+from responder.wording import load_templates
 from streams.connection import Store, open_store
 from streams.dead_letters import DeadLetters
 from streams.switch import PauseSwitch
@@ -89,7 +91,18 @@ def _brand(checks: list[Check], config: Path | None) -> Brand | None:
         return None
     checks.append(Check("brand.yaml", "ok", f"{brand.source}, {len(brand.rules())} rules"))
     checks.extend(Check("brand.yaml", "warn", warning) for warning in brand.warnings)
+    checks.append(_wording(brand))
     return brand
+
+
+def _wording(brand: Brand) -> Check:
+    try:
+        articles = load_articles(brand.knowledge)
+        load_templates(brand.templates)
+    except (HeardError, OSError) as error:
+        return Check("wording", "bad", str(error), "mend the line it names")
+    words = f"{len(articles)} article{'' if len(articles) == 1 else 's'}, templates right"
+    return Check("wording", "ok", words)
 
 
 async def _store(place: Place) -> list[Check]:

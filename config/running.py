@@ -22,6 +22,7 @@ from config.play import begin, end
 from config.recorded import DAY, Playing, Recording, opened
 from config.serving import Address, api_token, bind, desk
 from config.summary import Summary, summarise
+from config.usage import WrongUsage
 from config.wiring import STAGES, Line, Model, put_together
 from escalation.promises import ringing
 from platforms.feed import Feed, load_feed, shifted
@@ -35,6 +36,7 @@ log = structlog.get_logger(__name__)
 
 LIVE: Final = "live"
 REACH_EVERY_S: Final = 1.0
+LOOK_EVERY_S: Final = 1.0
 PARTS: Final = (*STAGES, "listener", "promises", "desk")
 
 
@@ -43,11 +45,12 @@ def _say(words: str) -> None:
 
 
 @asynccontextmanager
-async def _stages(line: Line, *, promises: bool = True) -> AsyncIterator[asyncio.TaskGroup]:
-    """The line's consumers and its clock as tasks; all end with the block."""
+async def _stages(line: Line, store: Store, *, promises: bool = True) -> AsyncIterator[asyncio.TaskGroup]:
+    """The line's consumers and its clock as tasks; all end with the block, or with a store of our own."""
     bell = ringing(line.promise_clock)
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(consumer.run()) for consumer in line.consumers.values()]
+        running.append(tasks.create_task(_end_with(store)))
         if promises:
             bell.start()
         try:
@@ -57,6 +60,12 @@ async def _stages(line: Line, *, promises: bool = True) -> AsyncIterator[asyncio
                 bell.shutdown(wait=False)
             for task in running:
                 task.cancel()
+
+
+async def _end_with(store: Store) -> None:
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S)
+        store.check_server()
 
 
 # ── the demo ─────────────────────────────────────────────────────────────────────────────────────
@@ -125,30 +134,25 @@ async def _play_live(
         return [*await for_store(playing.store), *for_brand(line.brand)]
 
     shown = desk(line, address, token=token, summary=summary, health=health, speed=speed)
-    async with _stages(line) as tasks:
+    async with _stages(line, playing.store) as tasks:
         serving, started = _serve(tasks, shown, address)
         await started.wait()
         _say(f"Aurora Air's day plays {speed:g}× faster. The desk is open:\n\n    {address.link}\n")
         _say("Approve a reply before its hour is up. Ctrl+C ends it; the day goes on next time.\n")
         if opened_in is not None:
             opened_in(address.link)
-        reaching = tasks.create_task(_reach(line, clock))
+        reaching = tasks.create_task(_reach(line, clock, end(recording.feed, line)))
         await line.listener(recording.name).run(playing.platform)
-        await _wait_until(clock, end(recording.feed, line))
-        reaching.cancel()
+        await reaching
         recording.finish()
         _say(_good_evening(await playing.summary()))
         await serving
 
 
-async def _reach(line: Line, clock: Clock) -> None:
-    while True:
+async def _reach(line: Line, clock: Clock, last: datetime) -> None:
+    """Record how far the day has come, until it is over."""
+    while clock.now() < last:
         await line.cursors.reach(clock.now())
-        await asyncio.sleep(REACH_EVERY_S)
-
-
-async def _wait_until(clock: Clock, instant: datetime) -> None:
-    while clock.now() < instant:
         await asyncio.sleep(REACH_EVERY_S)
 
 
@@ -190,7 +194,7 @@ async def up(
     """The brand's own line, all of it or some stages, until stopped."""
     unknown = set(only) - set(PARTS)
     if unknown:
-        raise HeardError(f"there is no stage {sorted(unknown)[0]}: --only takes {', '.join(PARTS)}")
+        raise WrongUsage(f"there is no stage {sorted(unknown)[0]}: --only takes {', '.join(PARTS)}")
     parts = only or PARTS
     address = bind(listen) if "desk" in parts else None
     clock = SystemClock()
@@ -216,7 +220,7 @@ async def up(
         owner = await line.cursors.claim(LIVE)
         if owner != LIVE:
             raise HeardError(f"this store holds a recorded day ({owner}); use another HEARD_HOME or database")
-        tasks = await stack.enter_async_context(_stages(line, promises="promises" in parts))
+        tasks = await stack.enter_async_context(_stages(line, store, promises="promises" in parts))
         tasks.create_task(_follow_brand(line, brand.source))
         if platform is not None and "listener" in parts:
             tasks.create_task(line.listener("replay").run(platform))
@@ -268,11 +272,18 @@ def _as_today(feed: Feed, folder: Path, clock: Clock) -> Feed:
 async def _follow_brand(line: Line, path: Path) -> None:
     """Adopt brand.yaml whenever it changes; a wrong one is named and the old one stays in force."""
     async for _ in awatch(path.parent, recursive=False):
-        if not path.exists():
-            continue
-        brand, wrong = reload_if_valid(line.brand, path)
-        if wrong:
-            log.error("brand file", problem=wrong)
-        elif brand.sha256 != line.brand.sha256:
+        adopt(line, path)
+
+
+def adopt(line: Line, path: Path) -> None:
+    """Go on under brand.yaml as it is now, or under the old one if it or what it names is wrong."""
+    brand, wrong = reload_if_valid(line.brand, path)
+    if wrong:
+        log.error("brand file", problem=wrong)
+    elif brand.sha256 != line.brand.sha256:
+        try:
             line.adopt(brand)
+        except (HeardError, OSError) as error:
+            log.error("brand file", problem=f"kept the settings in force: {error}")
+        else:
             log.info("brand file adopted", sha256=brand.sha256[:12])

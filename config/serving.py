@@ -9,6 +9,7 @@ from pathlib import Path
 from casework.case import Case
 from casework.errors import HeardError
 from config.doctor import Check
+from config.usage import WrongUsage
 from config.wiring import Line
 from platforms.lengths import measure
 from responder.guard import objections
@@ -36,13 +37,14 @@ def bind(listen: str, *, any_port: bool = False) -> Address:
     """Take the desk's address; with ``any_port`` the next free one when it is taken.
 
     Raises:
-        HeardError: it is not an address, is not of this machine, or is taken.
+        WrongUsage: it is not an address of this machine.
+        HeardError: it is taken.
     """
     host, _, port = listen.rpartition(":")
     if not host or not port.isdigit() or not 0 <= int(port) <= 65535:
-        raise HeardError(f"{listen} is not HOST:PORT, such as 127.0.0.1:8400")
+        raise WrongUsage(f"{listen} is not HOST:PORT, such as 127.0.0.1:8400")
     if host not in ("127.0.0.1", "localhost", "::1"):
-        raise HeardError(
+        raise WrongUsage(
             f"the desk has no sign-in of its own and listens on 127.0.0.1 only, not on {host}: "
             "put a proxy with sign-in in front of it"
         )

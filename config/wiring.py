@@ -244,7 +244,11 @@ def responding(
         permit=permit,
         compose=write,
         acknowledgement=acknowledge,
-        automatic=Automatic(enabled=automatic.enabled, labelled=frozenset(brand.platforms)),
+        automatic=Automatic(
+            enabled=automatic.enabled,
+            labelled=frozenset(brand.platforms),
+            confidence=automatic.confidence,
+        ),
         caps=Caps(
             per_hour=caps.per_hour,
             per_customer=caps.per_customer.count,
