@@ -15,7 +15,8 @@ from casework.case import Topic
 from casework.classification import Classification, Confidence, Intent, Sentiment, Urgency
 from casework.clock import SystemClock
 from casework.mention import Author, Mention
-from casework.sla import MetBy, PromisePolicy, Promises, Warning
+from casework.sla import MetBy, PromisePolicy, Promises
+from casework.sla import Warning as EarlyWarning
 from listener.tracker import Tracker
 from listener.worker import Listener
 from platforms.platform import Heard
@@ -32,9 +33,12 @@ TEXT = "@auroraair third time asking, my bag from AU412 is still missing and nob
 PROMISES = Promises(
     (
         PromisePolicy(
-            "first hour", timedelta(hours=1), MetBy.REPLY, warn_at=(Warning(share=0.5), Warning(share=0.8))
+            "first hour",
+            timedelta(hours=1),
+            MetBy.REPLY,
+            warn_at=(EarlyWarning(share=0.5), EarlyWarning(share=0.8)),
         ),
-        PromisePolicy("same day", None, MetBy.ANSWER, warn_at=(Warning(left=timedelta(hours=2)),)),
+        PromisePolicy("same day", None, MetBy.ANSWER, warn_at=(EarlyWarning(left=timedelta(hours=2)),)),
     )
 )
 JUDGED = Classification(

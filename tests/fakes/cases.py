@@ -9,7 +9,8 @@ from casework.classification import Classification, Confidence, Intent, Sentimen
 from casework.draft import Draft, Source
 from casework.mention import Author, Mention
 from casework.reply import Permission, Way
-from casework.sla import MetBy, PromisePolicy, Promises, Warning
+from casework.sla import MetBy, PromisePolicy, Promises
+from casework.sla import Warning as EarlyWarning
 
 NOON = datetime(2026, 11, 3, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -19,14 +20,14 @@ FIRST_HOUR = PromisePolicy(
     within=timedelta(hours=1),
     met_by=MetBy.REPLY,
     urgencies=frozenset({Urgency.NORMAL, Urgency.HIGH, Urgency.CRITICAL}),
-    warn_at=(Warning(share=0.5), Warning(share=0.8)),
+    warn_at=(EarlyWarning(share=0.5), EarlyWarning(share=0.8)),
 )
 SAME_DAY = PromisePolicy(
     name="same day",
     within=None,
     met_by=MetBy.ANSWER,
     urgencies=FIRST_HOUR.urgencies,
-    warn_at=(Warning(left=timedelta(hours=2)),),
+    warn_at=(EarlyWarning(left=timedelta(hours=2)),),
 )
 PROMISES = Promises((FIRST_HOUR, SAME_DAY))
 MAY_SEND = Permission(Way.SEND)

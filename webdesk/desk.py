@@ -1,0 +1,69 @@
+"""What the desk is given: the store, the clock, the brand's words and the checks. It imports no settings."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from casework.case import Case
+from casework.clock import Clock
+from casework.sla import Promises
+from streams.case_store import CaseStore
+
+
+@dataclass(frozen=True, slots=True)
+class HealthLine:
+    """One check as `heard doctor` words it: what was looked at, how it stands, and what mends it."""
+
+    name: str
+    state: Literal["ok", "warn", "bad"]
+    words: str
+    fix: str = ""
+
+
+class Hard(str):
+    """An objection that refuses a text; a plain string is shown and left to the person."""
+
+    __slots__ = ()
+
+
+class PauseSwitch(Protocol):
+    """The switch that stops all sending."""
+
+    async def paused(self) -> bool:
+        """Whether sending is stopped."""
+        ...
+
+    async def pause(self, by: str) -> None:
+        """Stop all sending."""
+        ...
+
+    async def resume(self, by: str) -> None:
+        """Let replies out again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Everything the desk works with.
+
+    ``token`` is the bearer token of the API, ``login_token`` the one-time token of the printed link.
+    ``hosts`` are the Host headers it answers to, with or without a port. ``check`` names what speaks
+    against an edited text: a `Hard` objection refuses it, a plain one is shown. ``measure`` counts a
+    text as the platform does: used, limit. ``speed`` is how fast ``clock`` runs against the browser's.
+    """
+
+    store: CaseStore
+    clock: Clock
+    promises: Promises
+    brand: str
+    timezone: str
+    token: str = field(repr=False)
+    login_token: str = field(repr=False)
+    hosts: frozenset[str]
+    check: Callable[[Case, str], Sequence[str]]
+    measure: Callable[[str, str], tuple[int, int]]
+    health: Callable[[], Awaitable[Sequence[HealthLine]]]
+    summary: Callable[[], Awaitable[Mapping[str, object]]]
+    switch: PauseSwitch
+    live: bool
+    speed: float = 1.0
