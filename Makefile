@@ -26,12 +26,15 @@ run: install ## Play the recorded day and open the desk
 test: install ## Run the tests
 	$(BIN)/python -m pytest
 
+# .ci/run calls `make check TESTS=` and `make test`, so that the tests run once.
+TESTS ?= test
+
 check: install ## Everything that CI runs: format, lint, types, import contract, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(if $(TESTS),$(MAKE) $(TESTS))
 
 format: install ## Format the code
 	$(BIN)/ruff check --fix .

@@ -23,7 +23,7 @@ from config.brand import Brand
 from config.explain import Shown
 from config.init import start_files
 from config.logs import set_up_logs
-from config.places import Place, demo_brand, here, own_brand
+from config.places import Place, brand_file, demo_brand, here, own_brand
 from config.play import Progress as Told
 from config.recorded import DAY, Recording, play_fast
 from config.summary import Summary
@@ -84,9 +84,9 @@ async def demo_live(
     from config import running
 
     place = here(demo=True)
-    set_up_logs(place.folder, level="info", stream=StringIO())
     recording = _demo(place, weather)
     goes_on = recording.make_room(again=again)
+    set_up_logs(place.folder, level="info", stream=StringIO())
     if goes_on:
         typer.echo("Going on with the day where it was left; heard demo --again starts it over.", err=True)
     await running.demo(
@@ -132,13 +132,10 @@ async def replay(
 
 
 def _brand_for_replay(config: Path | None) -> Brand:
-    try:
+    if brand_file(config).exists() or config is not None:
         return own_brand(config)
-    except HeardError:
-        if config is not None:
-            raise
-        typer.echo("No brand file: played under the demo's settings.", err=True)
-        return demo_brand()
+    typer.echo("No brand file: played under the demo's settings.", err=True)
+    return demo_brand()
 
 
 def _unreadable(feed: Feed) -> tuple[str, ...]:

@@ -39,8 +39,8 @@ def lane(folder: Path, stage: str) -> Iterator[int]:
 
 
 @contextmanager
-def only_one(path: Path) -> Iterator[None]:
-    """Hold a lock file.
+def only_one(path: Path, does: str = "") -> Iterator[None]:
+    """Hold a lock file; ``does`` says what its holder alone does.
 
     Raises:
         Taken: a living process holds it.
@@ -51,7 +51,7 @@ def only_one(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Taken(f"another process holds {path}") from None
+            raise Taken(f"another process {does or 'works'} ({path} is taken): end it first") from None
         yield
     finally:
         os.close(handle)

@@ -81,6 +81,8 @@ def set_up_logs(
         vars(handler)["heard"] = True
         root.addHandler(handler)
     root.setLevel(level.upper())
+    # It would log every ring of the promise clock, each second.
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)
 
 
 def mask(text: str) -> str:

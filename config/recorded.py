@@ -94,7 +94,7 @@ async def opened(
     Raises:
         HeardError: the store at REDIS_URL holds other cases.
     """
-    with only_one(recording.folder / "playing"):
+    with only_one(recording.folder / "playing", "plays this recording already"):
         async with open_store(recording.redis_url, recording.folder / "store") as store:
             record = ReplyRecord(recording.folder / "replies.sqlite3")
             own = frozenset(h for handles in recording.brand.handles.values() for h in handles)

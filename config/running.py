@@ -133,7 +133,7 @@ async def _play_live(
     async def health() -> Sequence[Check]:
         return [*await for_store(playing.store), *for_brand(line.brand)]
 
-    shown = desk(line, address, token=token, summary=summary, health=health, speed=speed)
+    shown = desk(line, address, token=token, summary=summary, health=health, live=False, speed=speed)
     async with _stages(line, playing.store) as tasks:
         serving, started = _serve(tasks, shown, address)
         await started.wait()
@@ -200,7 +200,7 @@ async def up(
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         if "sender" in parts:
-            stack.enter_context(only_one(place.folder / "locks" / "sender"))
+            stack.enter_context(only_one(place.folder / "locks" / "sender", "sends from here already"))
         store = await stack.enter_async_context(
             open_store(place.redis_url, place.folder / "store", insecure=insecure)
         )

@@ -69,9 +69,10 @@ def desk(
     token: str,
     summary: Callable[[], Awaitable[Mapping[str, object]]],
     health: Callable[[], Awaitable[Sequence[Check]]],
+    live: bool = True,
     speed: float = 1.0,
 ) -> Desk:
-    """The desk over a line. ``token`` opens the API."""
+    """The desk over a line. ``token`` opens the API; a recorded day is not ``live``."""
 
     async def lines() -> Sequence[HealthLine]:
         return [HealthLine(check.name, check.state, check.words, check.fix) for check in await health()]
@@ -90,7 +91,7 @@ def desk(
         health=lines,
         summary=summary,
         switch=line.switch,
-        live=True,
+        live=live,
         speed=speed,
     )
 

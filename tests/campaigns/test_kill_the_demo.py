@@ -13,9 +13,9 @@ KILLS = 10
 
 @pytest.mark.parametrize("weather", ["", "lost=0.2,error=0.1,busy=0.1"], ids=["fair", "stormy"])
 def test_ten_deaths_change_nothing(tmp_path: Path, weather: str) -> None:
-    """Killed at random moments over the whole run; the summary is the undisturbed one's to the last number."""
+    """Killed at random moments over the whole run; the summary is that of an undisturbed one."""
     arguments = ["demo", "--fast", "--json", *(["--weather", weather] if weather else [])]
-    chance = random.Random(20261124)  # noqa: S311 (seeded on purpose)
+    chance = random.Random(20261124)
     whole = run(arguments, tmp_path / "whole").summary
     longest = float(str(whole["seconds"])) / KILLS
     lives = [chance.uniform(0.3, 1.7) * longest + 3.0 for _ in range(KILLS)]

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from casework import moves
-from casework.case import Status
+from casework.case import Case, Status
 from casework.clock import ManualClock
 from casework.mention import Author, Mention
 from listener.tracker import Tracker
@@ -148,7 +148,7 @@ async def test_a_case_overtaken_while_hearing_is_joined_as_it_is_now(
     """Somebody takes the case between the look and the save: the mention still joins it."""
     await listener.take_in(heard(a_mention(1)))
     (case,) = [case async for case in cases.every()]
-    load_all, raced = cases.load_all, []
+    load_all, raced = cases.load_all, list[Case]()
 
     async def raced_load(ids: list[str]) -> object:
         loaded = await load_all(ids)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from platforms.feed import FeedError, load_feed
+from platforms.feed import Feed, FeedError, load_feed
 
 NOW = datetime(2026, 11, 3, 12, 0, tzinfo=UTC)
 GOOD = {"id": "1", "author": "maya", "text": "Where is my bag?", "created_at": "2026-11-03T10:00:00Z"}
@@ -18,7 +18,7 @@ def feed_of(tmp_path: Path, *lines: object, name: str = "feed.jsonl", **options:
         line if isinstance(line, bytes) else json.dumps(line, ensure_ascii=False).encode() for line in lines
     )
     (tmp_path / name).write_bytes(raw)
-    return load_feed(tmp_path / name, now=NOW, **options)  # type: ignore[arg-type]
+    return load_feed(tmp_path / name, now=NOW)
 
 
 def test_a_line_becomes_a_mention(tmp_path: Path) -> None:

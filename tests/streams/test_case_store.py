@@ -1,6 +1,7 @@
 """The one door: all or nothing, once, in order; and everything that was saved is found again."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -72,7 +73,7 @@ async def test_saving_settles_and_sends_on_in_one_step(cases: CaseStore, store: 
     partition = topics.partition_of_case(case_id)
     key = topics.topic_key(partition, Topic.MENTIONS)
     await store.writes.xgroup_create(key, "classifier", id="0")
-    read = await store.writes.xreadgroup("classifier", "me", {key: ">"})
+    read: Any = await store.writes.xreadgroup("classifier", "me", {key: ">"})
     entry_id = read[0][1][0][0].decode()
     entry = Entry(partition, Topic.MENTIONS, "classifier", entry_id, case_id)
 
@@ -89,7 +90,8 @@ async def test_a_lost_race_settles_nothing(cases: CaseStore, store: Store, case_
     await cases.save(moves.take(case, by="Nina", at=LATER))
     partition = topics.partition_of_case(case_id)
     key = topics.topic_key(partition, Topic.MENTIONS)
-    (entry_id, _), *_ = await store.writes.xrange(key)
+    entries: Any = await store.writes.xrange(key)
+    (entry_id, _), *_ = entries
     entry = Entry(partition, Topic.MENTIONS, "classifier", entry_id.decode(), case_id)
 
     with pytest.raises(Conflict):
