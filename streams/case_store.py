@@ -169,27 +169,39 @@ class CaseStore:
 
     async def known(self, mentions: Sequence[Mention]) -> list[tuple[str | None, str | None]]:
         """For each mention, what it became if it was heard before, and the case its conversation has."""
-        if not mentions:
+        groups = _by_partition([topics.partition_of_mention(mention) for mention in mentions])
+        if not groups:
             return []
         async with self._writes.pipeline(transaction=False) as pipe:
-            for mention in mentions:
-                partition = topics.partition_of_mention(mention)
-                pipe.hget(topics.seen_key(partition), mention.key)
-                pipe.hmget(topics.threads_key(partition), topics.thread_fields(mention))
+            for partition, places in groups.items():
+                asked = [mentions[place] for place in places]
+                pipe.hmget(topics.seen_key(partition), [mention.key for mention in asked])
+                fields = [field for mention in asked for field in topics.thread_fields(mention)]
+                pipe.hmget(topics.threads_key(partition), fields)
             answers = await pipe.execute()
-        pairs = zip(answers[::2], answers[1::2], strict=True)
-        return [(_text(seen), _first(threads)) for seen, threads in pairs]
+        seen = _in_place(groups, answers[::2], lambda _, said: _text(said))
+        threads = [
+            _first_of_each([len(mentions[place].threads) for place in places], found)
+            for places, found in zip(groups.values(), answers[1::2], strict=True)
+        ]
+        cases = _in_place(groups, threads, lambda _, found: _text(found))
+        return list(zip(seen, cases, strict=True))
 
     async def new_ids(self, mentions: Sequence[Mention]) -> list[str]:
         """A fresh case id for each mention, in its author's partition. Unused ones leave harmless gaps."""
+        groups = _by_partition([topics.partition_of_mention(mention) for mention in mentions])
+        if not groups:
+            return []
         async with self._writes.pipeline(transaction=False) as pipe:
-            for mention in mentions:
-                pipe.incr(topics.number_key(topics.partition_of_mention(mention)))
-            numbers = await pipe.execute() if mentions else []
-        partitions = (topics.partition_of_mention(mention) for mention in mentions)
-        return [
-            topics.case_id(number, partition) for number, partition in zip(numbers, partitions, strict=True)
+            for partition, places in groups.items():
+                pipe.incrby(topics.number_key(partition), len(places))
+            lasts = await pipe.execute()
+        numbers = [
+            range(last - len(places) + 1, last + 1)
+            for places, last in zip(groups.values(), lasts, strict=True)
         ]
+        partitions = [topics.partition_of_mention(mention) for mention in mentions]
+        return _in_place(groups, numbers, lambda place, number: topics.case_id(number, partitions[place]))
 
     async def opt_out(self, platform: str, author_id: str) -> None:
         """An author asked not to be answered (X5)."""
@@ -394,5 +406,10 @@ def _text(raw: bytes | None) -> str | None:
     return raw.decode() if raw is not None else None
 
 
-def _first(raws: Sequence[bytes | None]) -> str | None:
-    return next((raw.decode() for raw in raws if raw is not None), None)
+def _first_of_each(lengths: Sequence[int], raws: Sequence[bytes | None]) -> list[bytes | None]:
+    """Of each run of so many answers, the first that is there."""
+    firsts, start = list[bytes | None](), 0
+    for length in lengths:
+        firsts.append(next((raw for raw in raws[start : start + length] if raw is not None), None))
+        start += length
+    return firsts

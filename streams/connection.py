@@ -16,7 +16,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.connection import HiredisRespSerializer
-from redis.exceptions import AuthenticationError, RedisError, ResponseError
+from redis.exceptions import AuthenticationError, OutOfMemoryError, RedisError, ResponseError
 
 from casework.errors import HeardError
 from streams import embedded
@@ -38,11 +38,24 @@ FUNCTIONS: Final = Path(__file__).with_name("door.lua")
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """The two clients of one store: ``writes`` never retries, ``reads`` may block."""
+    """The two clients of one store: ``writes`` never retries, ``reads`` may block.
+
+    ``server`` is the embedded one, if that is what they talk to.
+    """
 
     writes: Redis
     reads: Redis
     url: str
+    server: embedded.EmbeddedServer | None = None
+
+    def check_server(self) -> None:
+        """See whether an embedded server still runs: it does not come back by itself.
+
+        Raises:
+            StoreUnavailable: it ended.
+        """
+        if self.server is not None and self.server.ended():
+            raise _its_end(self.server)
 
 
 @asynccontextmanager
@@ -60,12 +73,17 @@ async def open_store(url: str | None, folder: Path, *, insecure: bool = False) -
     elif not insecure:
         _refuse_open_network(url)
     try:
-        store = Store(writes=_client(url, WRITE_TIMEOUT_S), reads=_client(url, READ_TIMEOUT_S), url=url)
+        store = Store(_client(url, WRITE_TIMEOUT_S), _client(url, READ_TIMEOUT_S), url, server)
         try:
             await _prepare(store)
             yield store
         except RedisError as error:
-            raise _explained(error, url, server) from error
+            raise _explained(error, store) from error
+        except BaseExceptionGroup as group:
+            lost = _redis_error(group)
+            if lost is None:
+                raise
+            raise _explained(lost, store) from group
         finally:
             await store.writes.aclose()
             await store.reads.aclose()
@@ -129,17 +147,29 @@ async def _prepare(store: Store) -> None:
         raise StoreUnavailable(f"cannot reach the store at {_shown(store.url)}: {error}") from error
 
 
-def _explained(error: RedisError, url: str, server: embedded.EmbeddedServer | None) -> HeardError:
+def _redis_error(error: BaseException) -> RedisError | None:
+    """The error, or the first one within a group, if it is Redis's."""
+    if isinstance(error, BaseExceptionGroup):
+        return next((found for part in error.exceptions if (found := _redis_error(part))), None)
+    return error if isinstance(error, RedisError) else None
+
+
+def _explained(error: RedisError, store: Store) -> HeardError:
     said = str(error)
-    if isinstance(error, AuthenticationError):
+    # While it connects, redis-py wraps what was refused in an error of the connection.
+    if any(isinstance(part, AuthenticationError) for part in (error, error.__cause__)):
         return StoreUnavailable("the store refuses this password: check REDIS_URL")
-    if said.startswith(("MISCONF", "OOM")) or "No space left" in said:
+    if isinstance(error, OutOfMemoryError) or said.startswith("MISCONF") or "No space left" in said:
         return StoreUnavailable("the store cannot write: its disk or memory is full; free some and restart")
     if isinstance(error, ResponseError):
-        return WrongStore(f"the store at {_shown(url)} refuses what Heard needs: {said}")
-    if server is not None and not server.answers():
-        return StoreUnavailable(f"the embedded store ended: {server.last_words()}; see {server.log}")
-    return StoreUnavailable(f"cannot reach the store at {_shown(url)}: {said}")
+        return WrongStore(f"the store at {_shown(store.url)} refuses what Heard needs: {said}")
+    if store.server is not None and not store.server.answers():
+        return _its_end(store.server)
+    return StoreUnavailable(f"cannot reach the store at {_shown(store.url)}: {said}")
+
+
+def _its_end(server: embedded.EmbeddedServer) -> StoreUnavailable:
+    return StoreUnavailable(f"the embedded store ended: {server.last_words()}; see {server.log}")
 
 
 async def _check_server(client: Redis) -> None:
@@ -153,15 +183,17 @@ async def _check_server(client: Redis) -> None:
 async def _check_header(client: Redis) -> None:
     await client.hsetnx(HEADER, "format", str(FORMAT))
     await client.hsetnx(HEADER, "partitions", str(PARTITIONS))
-    written, partitions = await client.hmget(HEADER, "format", "partitions")
+    # Any: redis-py's stubs allow for answers that a client without decoding never gives.
+    answer: Any = await client.hmget(HEADER, "format", "partitions")
+    written, partitions = (raw.decode(errors="replace") for raw in answer)
     # No format is older than the first: any other is a newer one's.
-    if written.decode() != str(FORMAT):
+    if written != str(FORMAT):
         raise WrongStore(
-            f"this store was made by a newer Heard (format {written.decode()}, this one reads {FORMAT}): "
+            f"this store was made by a newer Heard (format {written}, this one reads {FORMAT}): "
             "upgrade Heard, or start with an empty HEARD_HOME"
         )
-    if partitions.decode() != str(PARTITIONS):
-        raise WrongStore(f"this store has {partitions.decode()} partitions, this Heard {PARTITIONS}")
+    if partitions != str(PARTITIONS):
+        raise WrongStore(f"this store has {partitions} partitions, this Heard {PARTITIONS}")
 
 
 def _shown(url: str) -> str:

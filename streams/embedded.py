@@ -37,7 +37,7 @@ exec 3<&0 4>&1 >&2 </dev/null
     exec 4>&-
     read _ <&3
     exec 3<&-
-    kill -KILL $!
+    kill -KILL $! 2>/dev/null
 } &
 """
 
@@ -62,8 +62,12 @@ class EmbeddedServer:
         return self.folder / "server.log"
 
     def answers(self) -> bool:
-        """Whether it still runs."""
+        """Whether it says something now."""
         return _answers(self.socket_path)
+
+    def ended(self) -> bool:
+        """Whether it is gone for good, however long a living one may take to answer."""
+        return _ended(self.folder)
 
     def last_words(self) -> str:
         """The last line of its log, without its time and process id."""

@@ -8,6 +8,7 @@ put twenty times the mean on one partition.
 import re
 import zlib
 from collections.abc import Iterable
+from functools import lru_cache
 
 from casework.case import Status, Topic
 from casework.errors import NoSuchCase
@@ -32,6 +33,7 @@ def case_id(number: int, partition: int) -> str:
     return f"C-{number * PARTITIONS + partition}"
 
 
+@lru_cache(maxsize=65_536)
 def partition_of_case(identifier: str) -> int:
     """The partition a case lives in, read from its id.
 

@@ -13,7 +13,7 @@ NOW = datetime(2026, 11, 3, 12, 0, tzinfo=UTC)
 GOOD = {"id": "1", "author": "maya", "text": "Where is my bag?", "created_at": "2026-11-03T10:00:00Z"}
 
 
-def feed_of(tmp_path: Path, *lines: object, name: str = "feed.jsonl", **options: object):
+def feed_of(tmp_path: Path, *lines: object, name: str = "feed.jsonl") -> Feed:
     raw = b"\n".join(
         line if isinstance(line, bytes) else json.dumps(line, ensure_ascii=False).encode() for line in lines
     )
