@@ -14,12 +14,14 @@ was delivered too often because it killed its consumer, becomes a dead letter.
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
+from redis.exceptions import RedisError
 
 from casework.case import Case, Moved, Topic
 from casework.clock import Clock
@@ -37,6 +39,7 @@ MAX_DELIVERIES: Final = 5
 """A handler that was begun this often and never ended is taken for poison."""
 RECLAIM_EVERY_S: Final = 15.0
 RECLAIM_IDLE_MS: Final = 60_000
+AT_MOST_LEFT: Final = 1000
 CONFLICT_ROUNDS: Final = 8
 SOON: Final = timedelta(seconds=1)
 RECONNECT_S: Final = 0.5
@@ -74,6 +77,16 @@ class _Waiting:
         return ready
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """An entry that somebody began: how often it was handed over, and to whom last."""
+
+    partition: int
+    id: str
+    deliveries: int
+    consumer: bytes
+
+
 class Consumer:
     """One consumer of one topic: hands batches to a stage and settles them through the one door.
 
@@ -103,7 +116,8 @@ class Consumer:
         self._clock = clock
         self._per_stream = per_stream
         self._keys = {topics.topic_key(p, topic): p for p in topics.all_partitions()}
-        self._pending_from: dict[str, str] | None = None
+        self._prepared = False
+        self._begun: deque[_Begun] = deque()
         self._waiting = _Waiting()
         self._reclaimed_at = -RECLAIM_EVERY_S
 
@@ -118,15 +132,14 @@ class Consumer:
                 await self.step(block_ms=BLOCK_MS)
             except LOST as error:
                 log.warning("store lost, trying again", group=self._group, error=type(error).__name__)
-                self._pending_from = None
+                self._prepared = False
                 await asyncio.sleep(RECONNECT_S)
 
     async def step(self, *, block_ms: int | None = None) -> int:
         """Handle one batch; returns how many entries it held. ``block_ms`` None never waits."""
-        if self._pending_from is None:
+        if not self._prepared:
             await self._prepare()
-        entries = self._waiting.take_ready(self._clock.now())
-        entries += await self._own_pending() if self._pending_from else []
+        entries = self._waiting.take_ready(self._clock.now()) or await self._recover()
         if not entries:
             entries = await self._reclaim() or await self._new(block_ms)
         if entries:
@@ -148,36 +161,33 @@ class Consumer:
         if failed:
             raise failed[0]
         self._waiting = _Waiting()
-        await self._bury_poison()
-        self._pending_from = dict.fromkeys(self._keys, "0")
+        self._begun = deque(await self._left_behind(consumername=self._name))
+        self._prepared = True
 
-    async def _bury_poison(self) -> None:
-        """Bury what was delivered to us too often: it killed us each time."""
+    async def _left_behind(self, **which: Any) -> list[_Begun]:
+        """Entries that were handed to somebody and never settled, in every partition."""
         async with self._store.writes.pipeline(transaction=False) as pipe:
             for key in self._keys:
-                pipe.xpending_range(key, self._group, "-", "+", 100, consumername=self._name)
+                pipe.xpending_range(key, self._group, "-", "+", AT_MOST_LEFT, **which)
             answers = await pipe.execute()
-        for (key, partition), pending in zip(self._keys.items(), answers, strict=True):
-            for item in pending:
-                if int(item["times_delivered"]) <= MAX_DELIVERIES:
-                    continue
-                found: Any = await self._store.writes.xrange(key, item["message_id"], item["message_id"])
-                for entry in self._entries(partition, found):
-                    await self._bury(entry, "its handling ended the process every time")
+        return [
+            _Begun(partition, item["message_id"].decode(), int(item["times_delivered"]), item["consumer"])
+            for partition, answer in zip(self._keys.values(), answers, strict=True)
+            for item in answer
+        ]
 
-    async def _own_pending(self) -> list[Entry]:
-        """The next of our own unsettled entries; empty once all were handed over."""
-        assert self._pending_from is not None  # noqa: S101 (step() prepared it)
-        entries, ended = [], True
-        answers = await self._read(self._pending_from, None)
-        for key, partition, raw in answers:
-            if raw:
-                ended = False
-                self._pending_from[key] = raw[-1][0].decode()
-                entries += self._entries(partition, raw)
-        if ended:
-            self._pending_from = {}
-        return entries
+    async def _recover(self) -> list[Entry]:
+        """The next entry that was begun before a death, alone: if it kills us, only it is counted."""
+        while self._begun:
+            begun = self._begun.popleft()
+            key = topics.topic_key(begun.partition, self._topic)
+            raw: Any = await self._store.writes.xclaim(key, self._group, self._name, 0, [begun.id])
+            entries = self._entries(begun.partition, raw)
+            if begun.deliveries < MAX_DELIVERIES:
+                return entries
+            for entry in entries:
+                await self._bury(entry, "its handling ended the process every time")
+        return []
 
     async def _new(self, block_ms: int | None) -> list[Entry]:
         answers = await self._read(dict.fromkeys(self._keys, ">"), block_ms)
@@ -197,17 +207,10 @@ class Consumer:
         if now - self._reclaimed_at < RECLAIM_EVERY_S:
             return []
         self._reclaimed_at = now
-        async with self._store.writes.pipeline(transaction=False) as pipe:
-            for key in self._keys:
-                pipe.xautoclaim(key, self._group, self._name, RECLAIM_IDLE_MS, count=self._per_stream)
-            answers = await pipe.execute()
-        held = set(self._waiting.ready_at)
-        claimed = [
-            entry
-            for partition, answer in zip(self._keys.values(), answers, strict=True)
-            for entry in self._entries(partition, answer[1])
-        ]
-        return [entry for entry in claimed if entry not in held]
+        me = self._name.encode()
+        left = await self._left_behind(idle=RECLAIM_IDLE_MS)
+        self._begun.extend(begun for begun in left if begun.consumer != me)
+        return await self._recover()
 
     def _entries(self, partition: int, raw: Iterable[Any]) -> list[Entry]:
         # An entry that was deleted while pending comes back without fields: there is nothing to do.
@@ -258,7 +261,7 @@ class Consumer:
         again = await self._end(works, results)
         return self._in_turn([*again, *later])
 
-    async def _results(self, works: Sequence[Work]) -> Sequence[Result]:
+    async def _results(self, works: Sequence[Work], *, again: bool = False) -> Sequence[Result]:
         if not works:
             return []
         try:
@@ -266,15 +269,16 @@ class Consumer:
         except (TryAgainLater, Unprocessable, Conflict) as fate:
             if len(works) == 1:
                 return [fate]
-        except LOST:
+        except (RedisError, OSError):
             raise
         except Exception as error:
-            if len(works) == 1:
+            # redis-py may raise anything when a connection dies under it; a bug raises it twice.
+            if len(works) == 1 and again:
                 log.exception("handler failed", group=self._group, case=works[0].case.id)
                 return [Unprocessable(f"{type(error).__name__} in {self._group}")]
         else:
             return results
-        return [(await self._results([work]))[0] for work in works]
+        return [(await self._results([work], again=True))[0] for work in works]
 
     async def _end(self, works: Sequence[Work], results: Sequence[Result]) -> list[Entry]:
         """Save, settle, keep or bury each; returns the entries whose case moved on under them."""
@@ -283,11 +287,19 @@ class Consumer:
         await self._cases.settle([w.entry for w, r in zip(works, results, strict=True) if r is None])
         for work, result in zip(works, results, strict=True):
             if isinstance(result, TryAgainLater):
-                self._waiting.add(work.entry, self._clock.now() + result.after)
+                await self._put_off(work.entry, self._clock.now() + result.after)
             elif isinstance(result, Unprocessable):
                 await self._bury(work.entry, str(result))
         overtaken = [e for (e, _), end in zip(saves, outcomes, strict=True) if isinstance(end, Conflict)]
         return overtaken + [w.entry for w, r in zip(works, results, strict=True) if isinstance(r, Conflict)]
+
+    async def _put_off(self, entry: Entry, ready_at: datetime) -> None:
+        """Keep an entry for later. Its handling ended well, so its deliveries are counted anew."""
+        key = topics.topic_key(entry.partition, entry.topic)
+        await self._store.writes.xclaim(
+            key, self._group, self._name, 0, [entry.id], retrycount=0, justid=True
+        )
+        self._waiting.add(entry, ready_at)
 
     async def _bury(self, entry: Entry, reason: str) -> None:
         log.error("dead letter", group=self._group, case=entry.case_id, reason=reason)

@@ -145,7 +145,7 @@ async def test_what_killed_its_consumer_too_often_is_taken_for_poison(consume: C
     async def die(works: Sequence[Work]) -> Sequence[Result]:
         raise ConnectionError("out of memory")
 
-    for _ in range(consumer_module.MAX_DELIVERIES + 1):
+    for _ in range(consumer_module.MAX_DELIVERIES):
         with pytest.raises(ConnectionError):
             await consume(die).step()
     await drain(consume(classify_all))
@@ -209,3 +209,54 @@ async def test_two_entries_of_one_case_are_handled_in_turn(consume: Consume) -> 
     await drain(consume(note))
 
     assert versions == [2, 3]
+
+
+async def test_waiting_is_no_poison(consume: Consume, clock: ManualClock) -> None:
+    """However often the process is started again while an entry waits, it is handled in the end."""
+    case_id = await consume.open_case()
+
+    async def busy(works: Sequence[Work]) -> Sequence[Result]:
+        raise TryAgainLater("sending is stopped", after=timedelta(seconds=1))
+
+    for _ in range(3 * consumer_module.MAX_DELIVERIES):
+        await drain(consume(busy))
+    await drain(consume(classify_all))
+
+    assert (await consume.cases.load(case_id)).status is Status.CLASSIFIED
+    assert await DeadLetters(consume.store).count() == 0
+
+
+async def test_poison_takes_no_neighbour_with_it(consume: Consume) -> None:
+    """What was read in one batch with an entry that ends the process is handled all the same."""
+    ids = [await consume.open_case(number) for number in range(1, 6)]
+
+    async def die(works: Sequence[Work]) -> Sequence[Result]:
+        if any(work.case.id == ids[1] for work in works):
+            raise ConnectionError("out of memory")
+        return await classify_all(works)
+
+    for _ in range(2 * consumer_module.MAX_DELIVERIES):
+        try:
+            await drain(consume(die))
+        except ConnectionError:
+            continue
+    letters = [letter.case_id async for letter in DeadLetters(consume.store).every()]
+
+    assert letters == [ids[1]]
+    assert (await consume.cases.counts())[Status.CLASSIFIED] == 4
+
+
+@pytest.mark.parametrize("bug", [TypeError, AttributeError, KeyError])
+async def test_a_bug_in_a_handler_is_a_dead_letter_and_not_a_lost_store(
+    consume: Consume, bug: type[Exception]
+) -> None:
+    """The line goes on; the reason names the bug."""
+    await consume.open_case()
+
+    async def choke(works: Sequence[Work]) -> Sequence[Result]:
+        raise bug("oops")
+
+    await drain(consume(choke))
+    (letter,) = [letter async for letter in DeadLetters(consume.store).every()]
+
+    assert letter.reason == f"{bug.__name__} in classifier"
