@@ -232,7 +232,7 @@ def _author(raw: object) -> Author:
     if unknown:
         raise _BadLine(f"has the unknown author field {unknown[0]!r}; map or remove it")
     followers = raw.get("followers", 0)
-    if not isinstance(followers, int) or followers < 0:
+    if not isinstance(followers, int) or not 0 <= followers < 2**63:
         raise _BadLine("has a number of followers that is no number")
     author_id = _id(raw, "id") or ""
     return Author(

@@ -105,7 +105,7 @@ def _load_article(path: Path) -> Article:
         title=_text(path, fields, "title"),
         questions=_texts(path, fields, "questions"),
         replies=_replies(path, fields),
-        topics=_texts(path, fields, "topics") if "topics" in fields else (),
+        topics=_texts(path, fields, "topics") if fields.get("topics") else (),
         valid_until=_day(path, fields),
         body=body.strip(),
     )
