@@ -43,11 +43,14 @@ format: install ## Format the code
 bench: install ## Measure the line against ceilings taken in the same run
 	$(BIN)/python -m bench
 
-train: install ## Train the bundled model again (about half an hour on one core)
-	$(BIN)/python -m classifier.train
+DATA ?= ../shared/data
+BASE ?= base
+
+train: install ## Train the bundled model again: make train DATA=… BASE=… (docs/model.md)
+	$(BIN)/python -m classifier.train --data $(DATA) --base $(BASE) --out classifier/bundled
 
 campaign: install ## Kill the demo day over and over and compare the totals (minutes)
 	$(BIN)/python -m pytest tests/campaigns -m campaign
 
-clean: ## Remove the environment and the demo's data
-	rm -rf $(VENV) .heard
+clean: ## Remove the environment; what Heard keeps in .heard stays
+	rm -rf $(VENV)

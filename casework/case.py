@@ -64,6 +64,7 @@ class Move(StrEnum):
     WAKE = "wake"
     TELL = "tell"
     HUSH = "hush"
+    AMEND = "amend"
     WITHDRAW = "withdraw"
     ERASE = "erase"
 
@@ -112,6 +113,7 @@ LEGAL: dict[Move, frozenset[Status]] = {
     Move.WAKE: ALL - FINAL,
     Move.TELL: ALL - FINAL,
     Move.HUSH: ALL - FINAL,
+    Move.AMEND: ALL - FINAL - IN_FLIGHT,
     Move.WITHDRAW: ALL - FINAL,
     Move.ERASE: ALL,
 }

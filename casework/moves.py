@@ -582,6 +582,24 @@ def tell(case: Case, alert: Alert, *, at: datetime, where: str) -> Moved:
 # ── privacy ──────────────────────────────────────────────────────────────────────────────────────
 
 
+def amend(case: Case, *, mention_key: str, text: str, at: datetime) -> Moved:
+    """The author edited a mention (X11): it is judged anew, and what was proposed for the old words goes."""
+    mentions = tuple(replace(m, text=text) if m.key == mention_key else m for m in case.mentions)
+    return _moved(
+        case,
+        Move.AMEND,
+        by=HEARD,
+        at=at,
+        detail=mention_key,
+        sends=(Send(Topic.MENTIONS),),
+        status=Status.NEW,
+        mentions=mentions,
+        draft=None,
+        outgoing=None,
+        why="the author edited the post",
+    )
+
+
 def withdraw(case: Case, *, mention_key: str, at: datetime) -> Moved:
     """The author deleted a mention: its words go. With none left, the case ends.
 

@@ -490,6 +490,16 @@ class PlatformPart(Part):
         description="Reply from Heard when the author spoke to the brand; only by hand; or never.",
         examples=["manual"],
     )
+    reply_in: Texts = Field(
+        default=(),
+        description="Communities where Heard may reply itself; none without one. Reddit only.",
+        examples=["travel"],
+    )
+    labelled: bool = Field(
+        default=False,
+        description="Whether the account's profile says that it replies by itself.",
+        examples=["true"],
+    )
     visibility: Literal["public", "unlisted", "private", "direct"] | None = Field(
         default=None,
         description="How visible replies are; never more than the mention.",

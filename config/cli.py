@@ -160,7 +160,9 @@ def up(
     desk: Annotated[str | None, typer.Option(help="HOST:PORT of the desk; 127.0.0.1:8400.")] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option(help="Run only: listener, classifier, responder, sender, escalation, promises, desk."),
+        typer.Option(
+            help="Run only: listener, classifier, responder, sender, escalation, alerts, promises, desk."
+        ),
     ] = None,
     insecure: Insecure = False,
 ) -> None:

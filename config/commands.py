@@ -1,6 +1,7 @@
 """What the commands do, apart from reading their arguments and printing."""
 
 import json
+import os
 import sys
 import time
 import webbrowser
@@ -8,9 +9,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO
 
 import typer
 from rich.console import Console
@@ -56,16 +56,16 @@ def load_model() -> "Classifier":
 async def demo_fast(*, weather: str | None = None, again: bool = False) -> tuple[Summary, float]:
     """The demo day to its end with nobody at the desk."""
     place = here(demo=True)
-    recording = _demo(place, weather)
-    recording.make_room(again=again)
-    return await _play(recording, place)
+    # Not the folder of the live demo: what a person decided there is no part of a day with nobody there.
+    recording = _demo(place, place.folder.with_name("demo-fast"), weather)
+    return await _play(recording, place, again=again)
 
 
-def _demo(place: Place, weather: str | None) -> Recording:
+def _demo(place: Place, folder: Path, weather: str | None) -> Recording:
     return Recording(
         feed=load_feed(DAY, now=SystemClock().now()),
         brand=demo_brand(),
-        folder=place.folder,
+        folder=folder,
         redis_url=place.redis_url,
         weather=read_weather(weather),
     )
@@ -84,20 +84,20 @@ async def demo_live(
     from config import running
 
     place = here(demo=True)
-    recording = _demo(place, weather)
-    goes_on = recording.make_room(again=again)
-    set_up_logs(place.folder, level="info", stream=StringIO())
-    if goes_on:
-        typer.echo("Going on with the day where it was left; heard demo --again starts it over.", err=True)
-    await running.demo(
-        recording,
-        load_model(),
-        speed=speed,
-        listen=listen or place.settings.desk.listen,
-        minutes=minutes,
-        place=place,
-        opened_in=webbrowser.open if open_desk and sys.stdout.isatty() else None,
-    )
+    recording = _demo(place, place.folder, weather)
+    with recording.held(again=again) as goes_on, _nowhere() as nowhere:
+        set_up_logs(place.folder, level="info", stream=nowhere)
+        if goes_on:
+            typer.echo("Going on with the day where it was left; --again starts it over.", err=True)
+        await running.demo(
+            recording,
+            load_model(),
+            speed=speed,
+            listen=listen or place.settings.desk.listen,
+            minutes=minutes,
+            place=place,
+            opened_in=webbrowser.open if open_desk and sys.stdout.isatty() else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +126,7 @@ async def replay(
         raise HeardError(f"{source} holds no mentions")
     folder = place.folder / "replay" / Recording(feed, brand, place.folder).name
     recording = Recording(feed, brand, folder, place.redis_url, read_weather(weather))
-    recording.make_room(again=again)
-    summary, seconds = await _play(recording, place)
+    summary, seconds = await _play(recording, place, again=again)
     return Played(summary, seconds, _unreadable(feed))
 
 
@@ -144,14 +143,18 @@ def _unreadable(feed: Feed) -> tuple[str, ...]:
     return (*shown, f"… and {more} more; all are dead letters") if more > 0 else shown
 
 
-async def _play(recording: Recording, place: Place) -> tuple[Summary, float]:
-    # Only the log file: standard output is the summary's, standard error the progress bar's.
-    set_up_logs(recording.folder, level=place.settings.log.level, stream=StringIO())
+async def _play(recording: Recording, place: Place, *, again: bool) -> tuple[Summary, float]:
     started = time.perf_counter()
-    model = load_model()
-    with _bar(recording.feed) as told:
-        summary, _ = await play_fast(recording, model, progress=told)
+    with recording.held(again=again), _nowhere() as nowhere, _bar(recording.feed) as told:
+        # Only the log file: standard output is the summary's, standard error the progress bar's.
+        set_up_logs(recording.folder, level=place.settings.log.level, stream=nowhere)
+        summary, _ = await play_fast(recording, load_model(), progress=told)
     return summary, time.perf_counter() - started
+
+
+def _nowhere() -> TextIO:
+    """A stream that keeps nothing."""
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 @contextmanager

@@ -3,8 +3,8 @@
 import hashlib
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -40,20 +40,35 @@ class Recording:
     @property
     def name(self) -> str:
         """The feed's name and the fingerprint of what is in it: another day is another run."""
-        lines = (f"{item.mention.key} {item.mention.created_at}" for item in self.feed.recorded)
+        lines = (f"{m.key} {m.created_at} {m.text}" for m in (item.mention for item in self.feed.recorded))
         digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
         return f"{self.feed.name}-{digest}"
 
-    def make_room(self, *, again: bool = False) -> bool:
-        """Remove what a finished run, or one of another feed, left; returns whether one goes on."""
+    @contextmanager
+    def held(self, *, again: bool = False) -> Iterator[bool]:
+        """This recording is ours alone until the block ends; tells whether an earlier run goes on.
+
+        What a finished run, or one of another feed, left is removed first, never under a running one:
+        the lock stands beside the folder.
+
+        Raises:
+            HeardError: another process plays here, or the run on the store at REDIS_URL is over.
+        """
         ended, begun = self.folder / "finished", self.folder / "feed"
-        same = begun.exists() and begun.read_text() == self.name
-        if again or ended.exists() or not same:
-            shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        goes_on = begun.exists()
-        begun.write_text(self.name)
-        return goes_on
+        with only_one(self.folder.with_name(f"{self.folder.name}.playing"), "plays this recording already"):
+            same = begun.exists() and begun.read_text() == self.name
+            over = again or ended.exists() or not same
+            if over and begun.exists() and self.redis_url is not None:
+                raise HeardError(
+                    "the store at REDIS_URL has a day that was played already: empty that database and "
+                    f"remove {self.folder}, or unset REDIS_URL"
+                )
+            if over:
+                shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            goes_on = begun.exists()
+            begun.write_text(self.name)
+            yield goes_on
 
     def finish(self) -> None:
         """Mark the run as over: the next one starts anew."""
@@ -94,37 +109,31 @@ async def opened(
     Raises:
         HeardError: the store at REDIS_URL holds other cases.
     """
-    with only_one(recording.folder / "playing", "plays this recording already"):
-        async with open_store(recording.redis_url, recording.folder / "store") as store:
-            record = ReplyRecord(recording.folder / "replies.sqlite3")
-            own = frozenset(h for handles in recording.brand.handles.values() for h in handles)
-            platform = ReplayPlatform(
-                recording.feed, record, clock, own_handles=own, weather=recording.weather
-            )
-            with put_together(
-                store,
-                recording.brand,
-                clock=clock,
-                model=model,
-                platforms={"*": platform},
-                herald=herald,
-                locks=recording.folder / "locks",
-                on_saved=on_saved,
-            ) as line:
-                owner = await line.cursors.claim(recording.name)
-                if owner != recording.name:
-                    raise HeardError(
-                        f"the store at REDIS_URL holds other cases ({owner}); use an empty database"
-                    )
-                yield Playing(store, line, platform, record)
+    async with open_store(recording.redis_url, recording.folder / "store") as store:
+        record = ReplyRecord(recording.folder / "replies.sqlite3")
+        own = frozenset(h for handles in recording.brand.handles.values() for h in handles)
+        platform = ReplayPlatform(recording.feed, record, clock, own_handles=own, weather=recording.weather)
+        with put_together(
+            store,
+            recording.brand,
+            clock=clock,
+            model=model,
+            platforms={"*": platform},
+            herald=herald,
+            locks=recording.folder / "locks",
+            on_saved=on_saved,
+        ) as line:
+            owner = await line.cursors.claim(recording.name)
+            if owner != recording.name:
+                raise HeardError(f"the store at REDIS_URL holds other cases ({owner}); use an empty database")
+            yield Playing(store, line, platform, record)
 
 
 async def play_fast(
     recording: Recording, model: Model, *, progress: Progress | None = None
 ) -> tuple[Summary, float]:
-    """Play a recording to its end with nobody at the desk; the summary, and the seconds it took."""
+    """Play a recording that is held to its end, nobody at the desk; the summary, and the seconds it took."""
     started = time.perf_counter()
-    recording.make_room()
     clock, agenda = ManualClock(begin(recording.feed)), Agenda()
     async with opened(
         recording, clock=clock, model=model, herald=LogHerald(), on_saved=agenda.saw

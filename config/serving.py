@@ -43,7 +43,7 @@ def bind(listen: str, *, any_port: bool = False) -> Address:
     host, _, port = listen.rpartition(":")
     if not host or not port.isdigit() or not 0 <= int(port) <= 65535:
         raise WrongUsage(f"{listen} is not HOST:PORT, such as 127.0.0.1:8400")
-    if host not in ("127.0.0.1", "localhost", "::1"):
+    if host not in ("127.0.0.1", "localhost"):
         raise WrongUsage(
             f"the desk has no sign-in of its own and listens on 127.0.0.1 only, not on {host}: "
             "put a proxy with sign-in in front of it"
@@ -121,6 +121,8 @@ def api_token(place: Path, given: str | None) -> str:
     path = place / "desk-token"
     if not path.exists():
         place.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(32))
+        fresh = path.with_suffix(".new")
+        fresh.touch(mode=0o600)
+        fresh.write_text(secrets.token_urlsafe(32))
+        fresh.rename(path)
     return path.read_text().strip()

@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from casework.case import Case, Moved, Topic
 from casework.classification import Classification
 from casework.clock import Clock
 from casework.draft import Draft
 from casework.mention import Mention
+from casework.moves import APPROVAL_LASTS
 from casework.reply import Outgoing, Permission
 from casework.sla import Promises
 from classifier.worker import ClassifierWorker
@@ -211,8 +213,21 @@ def tracking(brand: Brand) -> Tracker:
 
 def permitting(brand: Brand) -> Callable[[Mention], Permission]:
     """The platforms' rules, with how the brand uses each."""
-    terms = {name: Terms(reply=ReplyMode(part.reply)) for name, part in brand.platforms.items()}
-    return lambda mention: permission(mention, terms.get(mention.platform, Terms()))
+    terms = {
+        name: Terms(reply=ReplyMode(part.reply), allowed_places=frozenset(part.reply_in))
+        for name, part in brand.platforms.items()
+    }
+    # A platform that the brand does not name is off: people may still answer there themselves.
+    off = Terms(reply=ReplyMode.MANUAL)
+    return lambda mention: permission(mention, terms.get(mention.platform, off))
+
+
+def desk_hours(brand: Brand, now: datetime) -> str:
+    """When people are there today, as a customer reads it: ``08:00-22:00``; empty on a closed day."""
+    hours = brand.hours(now=now)
+    day = now.astimezone(ZoneInfo(hours.timezone)).date()
+    spans = () if day in hours.closed else hours.week[day.weekday()]
+    return ", ".join(f"{span.start:%H:%M}-{span.end:%H:%M}" for span in spans)
 
 
 def responding(
@@ -232,11 +247,19 @@ def responding(
             brand=brand.name,
             today=clock.now().date(),
             draft_id=f"draft-{case.version}",
+            desk_hours=desk_hours(brand, clock.now()),
         )
 
     def acknowledge(case: Case, rule: Rule) -> Outgoing | NothingFits:
+        now = clock.now()
         return acknowledgement(
-            case, template_id=rule.template or "", wording=wording, brand=brand.name, at=clock.now()
+            case,
+            template_id=rule.template or "",
+            wording=wording,
+            brand=brand.name,
+            at=now,
+            desk_hours=desk_hours(brand, now),
+            not_after=now + APPROVAL_LASTS,
         )
 
     return Responder(
@@ -246,7 +269,7 @@ def responding(
         acknowledgement=acknowledge,
         automatic=Automatic(
             enabled=automatic.enabled,
-            labelled=frozenset(brand.platforms),
+            labelled=frozenset(name for name, part in brand.platforms.items() if part.labelled),
             confidence=automatic.confidence,
         ),
         caps=Caps(

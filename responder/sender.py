@@ -21,7 +21,7 @@ from casework.errors import Conflict, HeardError, TryAgainLater
 from casework.mention import Mention
 from casework.reply import Outgoing, Permission, Way
 from casework.sla import Promises
-from platforms.platform import DEADLINE, Busy, Fate, Gone, Platform, Posted, Present, Refused, Unknown
+from platforms.platform import DEADLINE, Busy, Fate, Gone, Platform, Posted, Refused, Unknown
 from streams.case_store import CaseStore, Entry
 from streams.consumer import Result, Work
 from streams.switch import PauseSwitch
@@ -65,6 +65,8 @@ class Sender:
     async def _first_attempt(self, case: Case, entry: Entry) -> Result:
         mention, outgoing = _decided(case)
         platform = self._platform(case)
+        # Before the look, which costs the platform a read, and again after it, just before the post.
+        await self._check_switch()
         stopped = await self._look_before(case, mention, outgoing, platform)
         if stopped is not None:
             return stopped
@@ -81,11 +83,12 @@ class Sender:
         seen = await platform.reread(mention)
         if isinstance(seen, Gone):
             return moves.withdraw(case, mention_key=mention.key, at=now)
+        if seen.text != mention.text:
+            return moves.amend(case, mention_key=mention.key, text=seen.text, at=now)
         permission = self.permit(mention)
         ours = frozenset(reply.id for reply in case.replies)
         why = (
             _too_late(outgoing, now)
-            or _edited(mention, seen)
             or (permission.why if permission.way is not Way.SEND else None)
             or ("the author asked not to be answered (rule X5)" if await self._opted_out(case) else None)
             or _already(case, outgoing)
@@ -181,10 +184,6 @@ def _too_late(outgoing: Outgoing, now: datetime) -> str | None:
     if outgoing.not_after is not None and now > outgoing.not_after:
         return "it could not be posted in time; read it again before it goes out"
     return None
-
-
-def _edited(mention: Mention, seen: Present) -> str | None:
-    return "the author edited the post since; read it again" if seen.text != mention.text else None
 
 
 def _already(case: Case, outgoing: Outgoing) -> str | None:

@@ -110,7 +110,7 @@ class ResponderWorker:
         if objection is not None:
             return objection
         if await self.allowance.spent(now - HOUR, now) >= caps.per_hour:
-            return Objection(f"{caps.per_hour} automatic replies went out within the hour.", "T15")
+            return Objection(f"{caps.per_hour} automatic replies went out within the hour.")
         since = now - caps.customer_span
         if await self.allowance.spent_on(case.platform, author, since, now) >= caps.per_customer:
             return Objection("This customer had an automatic reply lately.", "X2")

@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
+import structlog
+
 from casework.case import Case, Moved, Send, Status, Topic
 from casework.errors import Conflict, HeardError, NoSuchCase
 from casework.mention import Mention
 from casework.timeline import TimelineEntry
 from streams import codec, topics
 from streams.connection import Store
+from streams.errors import WrongStore
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 READ_AT_ONCE: Final = 256
@@ -221,8 +226,17 @@ class CaseStore:
             for partition in topics.all_partitions():
                 pipe.zrangebyscore(topics.due_key(partition), "-inf", _ms(now), start=0, num=at_most)
             answers = await pipe.execute()
-        cases = await self.load_all([member.decode() for members in answers for member in members])
-        return [case for case in cases if case is not None]
+        return await self._readable([member.decode() for members in answers for member in members])
+
+    async def _readable(self, case_ids: Sequence[str]) -> list[Case]:
+        """The cases, without those whose record cannot be read: one broken record must not silence all."""
+        try:
+            return [case for case in await self.load_all(case_ids) if case is not None]
+        except WrongStore as error:
+            if len(case_ids) == 1:
+                log.error("unreadable case", case=case_ids[0], error=str(error))
+                return []
+        return [case for case_id in case_ids for case in await self._readable([case_id])]
 
     async def next_due(self) -> datetime | None:
         """When the next case falls due; None when none will."""

@@ -70,6 +70,7 @@ MOVES: dict[Move, Callable[[Case], Moved | None]] = {
     Move.WAKE: lambda c: moves.wake(c, at=NOON + 31 * MINUTE),
     Move.TELL: lambda c: moves.tell(c, ALERT, at=LATER, where="desk"),
     Move.HUSH: lambda c: moves.hush(c, by="Mona", at=LATER),
+    Move.AMEND: lambda c: moves.amend(c, mention_key="x:post-1", text="Found it!", at=LATER),
     Move.WITHDRAW: lambda c: moves.withdraw(c, mention_key="x:post-1", at=LATER),
     Move.ERASE: lambda c: moves.erase(c, by="Mona", at=LATER),
 }

@@ -221,7 +221,6 @@ async def test_the_customer_who_writes_during_the_post_does_not_lose_the_record(
 @pytest.mark.parametrize(
     ("what", "why"),
     [
-        ("edited", "edited the post"),
         ("opted out", "asked not to be answered"),
         ("somebody else", "somebody of the brand answered"),
         ("forbidden", "not from here"),
@@ -231,9 +230,7 @@ async def test_the_customer_who_writes_during_the_post_does_not_lose_the_record(
 async def test_the_look_before_sending_keeps_a_wrong_reply_in(desk: Desk, what: str, why: str) -> None:
     """Nothing leaves, and a person is asked."""
     await desk.approve()
-    if what == "edited":
-        desk.platform.texts["x:post-1"] = "Never mind, found it!"
-    elif what == "opted out":
+    if what == "opted out":
         await desk.cases.opt_out("x", "maya")
     elif what == "somebody else":
         desk.platform.others["x:post-1"] = "by-hand-1"
@@ -245,6 +242,16 @@ async def test_the_look_before_sending_keeps_a_wrong_reply_in(desk: Desk, what: 
 
     assert case.status is Status.HELD
     assert why in case.why
+    assert desk.platform.attempts == 0
+
+
+async def test_an_edited_post_is_judged_anew_before_anything_is_answered(desk: Desk) -> None:
+    """The approval was for other words: the new ones go back to be judged, and can be answered then."""
+    await desk.approve()
+    desk.platform.texts["x:post-1"] = "Never mind, found it!"
+    case = await desk.run()
+
+    assert (case.status, case.last.text, case.draft) == (Status.NEW, "Never mind, found it!", None)
     assert desk.platform.attempts == 0
 
 
