@@ -1,1 +1,1 @@
-"""Judges a mention: how its author feels, what they want, how soon to answer, and which matters it touches."""
+"""Judges a mention: how its author feels, what they want, how soon to answer, which matters it touches."""

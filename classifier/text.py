@@ -9,14 +9,19 @@ import html
 import re
 import threading
 import unicodedata
+from collections.abc import Collection
 from functools import lru_cache
 
 import emoji
-from py3langid.langid import MODEL_FILE, LanguageIdentifier
+from py3langid.langid import MODEL_FILE, LanguageIdentifier  # type: ignore[import-untyped]
 
 LONGEST_READ = 40_000
 """Characters that are read at all. No platform's post is longer, and tokenising more would only cost time."""
 
+_SOMEONE = "@user"
+_THE_BRAND = "@support"
+_ALREADY_MASKED = frozenset({"user", "customer"})
+_LETTERS_WITH_EMOJI = 4_000
 _UNSURE_LANGUAGE = "en"
 _FEWEST_LETTERS_TO_TELL = 24
 _SURE_ENOUGH_OF_LANGUAGE = 0.90
@@ -26,14 +31,15 @@ _LINK = re.compile(r"(?:https?://|(?<![\w.])www\.)\S+", re.IGNORECASE)
 # The look-behind lets a match start only where a run of address characters starts: without it, a long
 # run without "@" would be scanned again from every one of its characters.
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
-_HANDLE = re.compile(r"(?<![\w.@/])(?:@[\w-]+(?:\.[\w-]+)*(?:@[\w-]+(?:\.[\w-]+)*)?|/?u/[\w-]{3,20}(?![\w/]))")
+_NAME = r"[\w-]+(?:\.[\w-]+)*"
+_HANDLE = re.compile(rf"(?<![\w.@/])(?:@{_NAME}(?:@{_NAME})?|/?u/[\w-]{{3,20}}(?![\w/]))")
 _HASHTAG = re.compile(r"#(\w{2,100})")
 _CAMEL_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _STRETCHED = re.compile(r"(.)\1{3,}", re.DOTALL)
 _BLANKS = re.compile(r"\s+")
 _SHOUTED_WORD = re.compile(r"(?<![\w#@])[A-Z][A-Z']{2,}(?!\w)")
 _WORD = re.compile(r"[^\W\d_]{3,}")
-_MASKS = re.compile(r"@user|\bhttp\b|#\w+")
+_MASKS = re.compile(r"@user|@support|\bhttp\b|#\w+")
 
 _FEWEST_SHOUTED = 3
 _SHOUTED_SHARE = 0.4
@@ -45,19 +51,24 @@ _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Co", "Cs", "Cn"})
 _INVISIBLE_MARKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 
 
-def readable(text: str) -> str:
-    """The text as the word rules read it: one form of each letter, no hidden characters, masks in place."""
+def readable(text: str, handles: Collection[str] | None = None) -> str:
+    """The text as the word rules read it: one form of each letter, no hidden characters, masks in place.
+
+    ``handles`` are the brand's own, without ``@``. They become ``@support``, every other handle ``@user``:
+    whether a post speaks to the brand or to a friend tells much of what it wants. Where the brand's are not
+    known, every handle that is not masked already is taken for one of them, because a mention that reached
+    us most likely names the brand first.
+    """
     capped = text[:LONGEST_READ]
     # NFKC may make one character into eighteen, hence the second cap.
     plain = unicodedata.normalize("NFKC", html.unescape(capped))[:LONGEST_READ]
-    spelled = emoji.demojize(plain, delimiters=(" :", ": ")) if not plain.isascii() else plain
-    visible = without_hidden_characters(spelled)
-    return _BLANKS.sub(" ", _masked(visible)).strip()
+    visible = without_hidden_characters(_with_emoji_spelled(plain))
+    return _BLANKS.sub(" ", _masked(visible, handles)).strip()
 
 
-def model_input(text: str) -> str:
-    """The text as the model reads it: `readable`, with hashtags split, stretched words cut and shouting marked."""
-    return model_input_of_readable(readable(text))
+def model_input(text: str, handles: Collection[str] | None = None) -> str:
+    """The text as the model reads it: `readable`, hashtags split, stretched words cut and shouting marked."""
+    return model_input_of_readable(readable(text, handles))
 
 
 def model_input_of_readable(read: str) -> str:
@@ -82,10 +93,17 @@ def is_shouting(read: str) -> bool:
 
 
 def without_hidden_characters(text: str) -> str:
-    """The text without controls, tags, zero-width characters, text-direction overrides and variation marks."""
+    """The text without controls, tags, zero-width characters, direction overrides and variation marks."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(kept for letter in text if (kept := _visible(letter)))
+
+
+def _with_emoji_spelled(text: str) -> str:
+    # Names are long: a post of nothing but emoji would take most of a second, and the model reads no
+    # further than the first few hundred letters anyway.
+    head, rest = text[:_LETTERS_WITH_EMOJI], text[_LETTERS_WITH_EMOJI:]
+    return head + rest if head.isascii() else emoji.demojize(head, delimiters=(" :", ": ")) + rest
 
 
 @lru_cache(maxsize=4096)
@@ -97,9 +115,16 @@ def _visible(letter: str) -> str:
     return "" if unicodedata.category(letter) in _INVISIBLE_CATEGORIES else letter
 
 
-def _masked(text: str) -> str:
-    masked = _EMAIL.sub("email", _LINK.sub("http", text))
-    return _HANDLE.sub("@user", masked)
+def _masked(text: str, handles: Collection[str] | None) -> str:
+    ours = None if handles is None else {handle.lstrip("@").casefold() for handle in handles}
+
+    def mask(found: re.Match[str]) -> str:
+        handle = found.group().lstrip("@/").casefold()
+        if handle in _ALREADY_MASKED or handle.startswith("u/"):
+            return _SOMEONE
+        return _THE_BRAND if ours is None or handle in ours else _SOMEONE
+
+    return _HANDLE.sub(mask, _EMAIL.sub("email", _LINK.sub("http", text)))
 
 
 _identifying = threading.Lock()
@@ -107,12 +132,17 @@ _identifying = threading.Lock()
 
 @lru_cache(maxsize=1)
 def _identifier() -> LanguageIdentifier:
-    return LanguageIdentifier.from_pickled_model(MODEL_FILE, norm_probs=True)
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
 def language_of(text: str) -> str:
-    """The ISO 639-1 code of the language of the text, or ``en`` where it is too short or too mixed to tell."""
-    words = " ".join(_WORD.findall(_MASKS.sub(" ", readable(text))))[:_LETTERS_THAT_TELL_LANGUAGE]
+    """The ISO 639-1 code of the language of the text; ``en`` where it is too short or too mixed to tell."""
+    return language_of_readable(readable(text))
+
+
+def language_of_readable(read: str) -> str:
+    """The same, for a caller that has the readable form already."""
+    words = " ".join(_WORD.findall(_MASKS.sub(" ", read[:_LETTERS_THAT_TELL_LANGUAGE])))
     if len(words) < _FEWEST_LETTERS_TO_TELL:
         return _UNSURE_LANGUAGE
     with _identifying:
