@@ -7,6 +7,7 @@ padded, so a text's company in a batch costs it nothing and cannot change what i
 `transformers` is not needed to serve. A test holds this encoder against its `BertModel`.
 """
 
+import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -196,6 +197,10 @@ def _layer_from_bert(weights: Mapping[str, Tensor], number: int) -> dict[str, Te
     return layer
 
 
+_VECTORS_KEPT = 1024
+"""How many vectors of judged texts are kept, 3 KB each."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Read:
     """One text, prepared once: what the rules read, the token ids, and whether something was cut off."""
@@ -206,7 +211,7 @@ class _Read:
 
 
 class Classifier:
-    """The bundled model, loaded. Safe to call from one thread at a time; answers depend on the text alone."""
+    """The bundled model, loaded. Calls from several threads wait for each other; answers depend on the text alone."""
 
     def __init__(self, bundle: Bundle) -> None:
         self._labels = bundle.labels
@@ -219,6 +224,8 @@ class Classifier:
         self._judge.load_state_dict(weights)
         self._judge.eval()
         self._judge.requires_grad_(False)
+        self._vectors: dict[tuple[int, ...], list[float]] = {}
+        self._one_at_a_time = threading.Lock()
         _prepack(self._judge)
 
     @classmethod
@@ -250,9 +257,11 @@ class Classifier:
         """
         reads = [self._read(text, handles) for text in texts]
         judged: list[Classification | None] = [None] * len(reads)
-        with torch.inference_mode():
+        with self._one_at_a_time, torch.inference_mode():
             for places in _batches([len(read.ids) for read in reads]):
-                logits = self._judge(Packed.of([reads[place].ids for place in places]))
+                batch = Packed.of([reads[place].ids for place in places])
+                logits, mean = self._judge.judged(self._judge.encoder(batch), batch)
+                self._remember([reads[place] for place in places], mean)
                 for row, place in enumerate(places):
                     judged[place] = self._verdict(reads[place], {head: logits[head][row] for head in logits})
         own = topics or {}
@@ -260,17 +269,27 @@ class Classifier:
             _with_topics(verdict, read, own) for verdict, read in zip(judged, reads, strict=True) if verdict
         ]
 
-    def embed(self, texts: Sequence[str]) -> list[list[float]]:
-        """A vector of length one for each text, in order; what is meant alike points alike."""
-        reads = [self._read(text, None) for text in texts]
-        vectors: list[list[float]] = [[] for _ in reads]
-        with torch.inference_mode():
-            for places in _batches([len(read.ids) for read in reads]):
-                batch = Packed.of([reads[place].ids for place in places])
-                mean = functional.normalize(mean_of_texts(self._judge.encoder(batch), batch.lengths), dim=1)
-                for row, place in enumerate(places):
-                    vectors[place] = mean[row].tolist()
-        return vectors
+    def embed(self, texts: Sequence[str], *, handles: Collection[str] | None = None) -> list[list[float]]:
+        """A vector of length one for each text, in order; what is meant alike points alike.
+
+        A text that was judged lately, with the same ``handles``, costs no second pass.
+        """
+        reads = [self._read(text, handles) for text in texts]
+        found: dict[tuple[int, ...], list[float]] = {}
+        with self._one_at_a_time, torch.inference_mode():
+            found |= {ids: self._vectors[ids] for read in reads if (ids := tuple(read.ids)) in self._vectors}
+            unknown = [read for read in reads if tuple(read.ids) not in found]
+            for places in _batches([len(read.ids) for read in unknown]):
+                batch = Packed.of([unknown[place].ids for place in places])
+                mean = mean_of_texts(self._judge.encoder(batch), batch.lengths)
+                found.update(_vectors_of([unknown[place] for place in places], mean))
+        return [found[tuple(read.ids)] for read in reads]
+
+    def _remember(self, reads: Sequence[_Read], mean: Tensor) -> None:
+        """Keep the vectors of what was just judged: its draft is looked for by meaning next."""
+        self._vectors.update(_vectors_of(reads, mean))
+        for oldest in list(self._vectors)[: max(0, len(self._vectors) - _VECTORS_KEPT)]:
+            del self._vectors[oldest]
 
     def logits(self, text: str) -> dict[str, list[float]]:
         """What the heads say of one text before it becomes a probability; for tests and for comparing."""
@@ -300,6 +319,11 @@ class Classifier:
             model=self._name,
             truncated=read.truncated,
         )
+
+
+def _vectors_of(reads: Sequence[_Read], mean: Tensor) -> dict[tuple[int, ...], list[float]]:
+    vectors: list[list[float]] = functional.normalize(mean, dim=1).tolist()
+    return {tuple(read.ids): vector for read, vector in zip(reads, vectors, strict=True)}
 
 
 class _PrepackedLinear(nn.Module):

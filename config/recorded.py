@@ -17,7 +17,7 @@ from config.heralds import LogHerald
 from config.lanes import only_one
 from config.play import Agenda, Player, Progress, begin
 from config.summary import Summary, summarise
-from config.wiring import Line, Model, put_together
+from config.wiring import Line, Model, own_handles, put_together
 from escalation.alerts import Herald
 from platforms.feed import Feed
 from platforms.replay import ReplayPlatform, ReplyRecord, Weather
@@ -111,8 +111,9 @@ async def opened(
     """
     async with open_store(recording.redis_url, recording.folder / "store") as store:
         record = ReplyRecord(recording.folder / "replies.sqlite3")
-        own = frozenset(h for handles in recording.brand.handles.values() for h in handles)
-        platform = ReplayPlatform(recording.feed, record, clock, own_handles=own, weather=recording.weather)
+        platform = ReplayPlatform(
+            recording.feed, record, clock, own_handles=own_handles(recording.brand), weather=recording.weather
+        )
         with put_together(
             store,
             recording.brand,

@@ -23,7 +23,7 @@ from config.recorded import DAY, Playing, Recording, opened
 from config.serving import Address, api_token, bind, desk
 from config.summary import Summary, summarise
 from config.usage import WrongUsage
-from config.wiring import STAGES, Line, Model, put_together
+from config.wiring import STAGES, Line, Model, own_handles, put_together
 from escalation.promises import ringing
 from platforms.feed import Feed, load_feed, shifted
 from platforms.replay import ReplayPlatform, ReplyRecord
@@ -253,9 +253,8 @@ def _replay(brand: Brand, place: Place, clock: Clock) -> ReplayPlatform | None:
         return None
     path = DAY if part.file in (None, "bundled") else brand.source.parent / str(part.file)
     feed = load_feed(path, now=clock.now())
-    own = frozenset(handle for handles in brand.handles.values() for handle in handles)
     record = ReplyRecord(place.folder / "replies.sqlite3")
-    return ReplayPlatform(_as_today(feed, place.folder, clock), record, clock, own_handles=own)
+    return ReplayPlatform(_as_today(feed, place.folder, clock), record, clock, own_handles=own_handles(brand))
 
 
 def _as_today(feed: Feed, folder: Path, clock: Clock) -> Feed:

@@ -8,10 +8,11 @@ Every arrow is a stream; every stage reads and writes the case. Nothing here dec
 """
 
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -52,12 +53,16 @@ class Model(Protocol):
     """What the line needs of the classifier's model: judgements, and vectors to find articles by meaning."""
 
     def classify(
-        self, texts: Sequence[str], *, topics: Mapping[str, Sequence[str]] = ...
+        self,
+        texts: Sequence[str],
+        *,
+        topics: Mapping[str, Sequence[str]] | None = None,
+        handles: Collection[str] | None = None,
     ) -> list[Classification]:
-        """One judgement a text, in order."""
+        """One judgement a text, in order; ``handles`` are the brand's own accounts."""
         ...
 
-    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+    def embed(self, texts: Sequence[str], *, handles: Collection[str] | None = None) -> list[list[float]]:
         """One unit vector a text, in order."""
         ...
 
@@ -184,9 +189,12 @@ def stage_handlers(
     """What each stage does with a batch of cases, under the brand's present settings."""
     switch = PauseSwitch(store)
     promises, permit = brand.promises(now=clock.now()), permitting(brand)
+    own = own_handles(brand)
     return {
         "classifier": ClassifierWorker(
-            judge=lambda texts: model.classify(texts, topics=brand.topics), promises=promises, clock=clock
+            judge=lambda texts: model.classify(texts, topics=brand.topics, handles=own),
+            promises=promises,
+            clock=clock,
         ),
         "responder": ResponderWorker(
             responder=responding(brand, model, clock, permit),
@@ -222,6 +230,11 @@ def permitting(brand: Brand) -> Callable[[Mention], Permission]:
     return lambda mention: permission(mention, terms.get(mention.platform, off))
 
 
+def own_handles(brand: Brand) -> frozenset[str]:
+    """The brand's accounts on every platform, as the feeds spell them."""
+    return frozenset(handle for handles in brand.handles.values() for handle in handles)
+
+
 def desk_hours(brand: Brand, now: datetime) -> str:
     """When people are there today, as a customer reads it: ``08:00-22:00``; empty on a closed day."""
     hours = brand.hours(now=now)
@@ -234,7 +247,9 @@ def responding(
     brand: Brand, model: Model, clock: Clock, permit: Callable[[Mention], Permission]
 ) -> Responder:
     """The brand's rules, knowledge and wording."""
-    knowledge = KnowledgeBase(load_articles(brand.knowledge), model.embed)
+    knowledge = KnowledgeBase(
+        load_articles(brand.knowledge), partial(model.embed, handles=own_handles(brand))
+    )
     wording = load_templates(brand.templates)
     automatic, caps = brand.automatic, brand.automatic.at_most
 

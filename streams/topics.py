@@ -8,7 +8,7 @@ put twenty times the mean on one partition.
 import re
 import zlib
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from casework.case import Status, Topic
 from casework.errors import NoSuchCase
@@ -56,41 +56,49 @@ def timeline_key(identifier: str) -> str:
     return f"{{p{partition_of_case(identifier)}}}:timeline:{identifier}"
 
 
+@cache
 def topic_key(partition: int, topic: Topic) -> str:
     """The stream of a topic in a partition."""
     return f"{{p{partition}}}:{topic}"
 
 
+@cache
 def due_key(partition: int) -> str:
     """The sorted set of cases by when the clock must look at them, in milliseconds since 1970."""
     return f"{{p{partition}}}:due"
 
 
+@cache
 def seen_key(partition: int) -> str:
     """The hash from what was heard to the case it became, or to why it became none."""
     return f"{{p{partition}}}:seen"
 
 
+@cache
 def threads_key(partition: int) -> str:
     """The hash from author and conversation to the case they have."""
     return f"{{p{partition}}}:threads"
 
 
+@cache
 def status_key(partition: int, status: Status) -> str:
     """The sorted set of the cases in a status, by when they were opened."""
     return f"{{p{partition}}}:status:{status}"
 
 
+@cache
 def changes_key(partition: int) -> str:
     """The stream of which case changed, for open screens."""
     return f"{{p{partition}}}:changes"
 
 
+@cache
 def dead_key(partition: int) -> str:
     """The stream of entries that could not be handled."""
     return f"{{p{partition}}}:dead"
 
 
+@cache
 def number_key(partition: int) -> str:
     """The counter of a partition's cases."""
     return f"{{p{partition}}}:number"

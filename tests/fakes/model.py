@@ -1,6 +1,6 @@
 """A stand-in for the bundled model: judges by words that stand in the text, the same in every process."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from casework.classification import Classification, Intent, Sentiment, Urgency
 from tests.fakes import embedding
@@ -11,6 +11,7 @@ BY_WORD: Mapping[str, Classification] = {
     "refund": judged(Urgency.NORMAL, Intent.QUESTION, Sentiment.NEUTRAL),
     "leave me alone": judged(Urgency.NORMAL, Intent.OTHER, topics=("opt-out",)),
     "lawyer": judged(Urgency.CRITICAL, Intent.COMPLAINT, topics=("legal",)),
+    "cancelled": judged(Urgency.HIGH, Intent.COMPLAINT, topics=("cancellation",)),
     "lost": judged(Urgency.HIGH, Intent.COMPLAINT),
 }
 OTHERWISE = judged(Urgency.NORMAL, Intent.OTHER, Sentiment.NEUTRAL)
@@ -20,12 +21,16 @@ class LookUpModel:
     """Finds the first known word in each text."""
 
     def classify(
-        self, texts: Sequence[str], *, topics: Mapping[str, Sequence[str]] | None = None
+        self,
+        texts: Sequence[str],
+        *,
+        topics: Mapping[str, Sequence[str]] | None = None,
+        handles: Collection[str] | None = None,
     ) -> list[Classification]:
         """One judgement a text; the brand's own topics are not looked for."""
         return [_look_up(text.casefold()) for text in texts]
 
-    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+    def embed(self, texts: Sequence[str], *, handles: Collection[str] | None = None) -> list[list[float]]:
         """Vectors of letter groups."""
         return embedding.embed(texts)
 

@@ -1,6 +1,6 @@
 """A small world for the stories: Aurora Air's own settings, a real store, a clock that the story moves."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,13 +32,17 @@ class ReadyModel:
         self.verdicts: dict[str, Classification] = {}
 
     def classify(
-        self, texts: Sequence[str], *, topics: Mapping[str, Sequence[str]] | None = None
+        self,
+        texts: Sequence[str],
+        *,
+        topics: Mapping[str, Sequence[str]] | None = None,
+        handles: Collection[str] | None = None,
     ) -> list[Classification]:
         """One judgement a text."""
         question = judged(Urgency.NORMAL, Intent.QUESTION, Sentiment.NEUTRAL)
         return [self.verdicts.get(text, question) for text in texts]
 
-    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+    def embed(self, texts: Sequence[str], *, handles: Collection[str] | None = None) -> list[list[float]]:
         """Vectors of letters, not of meaning: enough to find an article by its own words."""
         return [list(vector) for vector in embed(texts)]
 
