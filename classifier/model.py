@@ -211,7 +211,7 @@ class _Read:
 
 
 class Classifier:
-    """The bundled model, loaded. Calls from several threads wait for each other; answers depend on the text alone."""
+    """The bundled model. Calls from several threads wait for each other; answers depend on the text alone."""
 
     def __init__(self, bundle: Bundle) -> None:
         self._labels = bundle.labels
