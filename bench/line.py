@@ -19,6 +19,7 @@ from casework.clock import SystemClock
 from casework.mention import Author, Mention
 from casework.sla import MetBy, PromisePolicy, Promises
 from casework.sla import Warning as EarlyWarning
+from config.wiring import collect_less_often
 from listener.tracker import Tracker
 from listener.worker import Listener
 from platforms.platform import Heard
@@ -66,6 +67,7 @@ class LineFigures:
 
 async def measure() -> LineFigures:
     """Both, interleaved, each round on an emptied store."""
+    collect_less_often()
     raw, line = [], []
     with tempfile.TemporaryDirectory() as folder:
         async with open_store(None, Path(folder)) as store:

@@ -5,7 +5,7 @@ Nothing here knows a store, a platform or a person's screen. ``by`` is who moved
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import TypedDict, Unpack
 
@@ -57,6 +57,9 @@ class _Changes(TypedDict, total=False):
     look_at: datetime | None
 
 
+_FIELDS = tuple(field.name for field in fields(Case))
+
+
 def _moved(
     case: Case,
     move: Move,
@@ -71,7 +74,11 @@ def _moved(
     version = case.version + 1
     if changes.get("status", Status.SNOOZED) is not Status.SNOOZED:
         changes["snoozed_until"], changes["rested"] = None, None
-    new = replace(case, version=version, moved_by=by, moved=move, moved_at=at, **changes)
+    # What `replace` does, at a third less: every move of every case comes through here.
+    values = {name: getattr(case, name) for name in _FIELDS}
+    values.update(changes)
+    values.update(version=version, moved_by=by, moved=move, moved_at=at)
+    new = Case(**values)
     entry = TimelineEntry(at=at, what=move, by=by, detail=detail, version=version)
     return Moved(case=new, timeline=(entry,), sends=sends, was=case.version, was_status=case.status)
 

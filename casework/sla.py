@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from casework.classification import Classification, Urgency
@@ -157,18 +158,16 @@ class PromisePolicy:
         """The promise that begins with a mention heard at ``at``."""
         due_at = self._due(at, hours)
         # A promise that begins with less time left than a warning asks for is at risk from the start.
-        warnings = sorted(
-            {max(w, at) for w in (self._warns(w, at, due_at, hours) for w in self.warn_at) if w < due_at}
-        )
-        steps = sorted(self.ladder, key=lambda step: step.after)
+        warnings = [self._warns(warning, at, due_at, hours) for warning in self.warn_at]
+        steps = _in_order(self.ladder)
         return Promise(
             name=self.name,
             mention=mention,
             met_by=self.met_by,
             started_at=at,
             due_at=due_at,
-            warn_at=tuple(warnings),
-            ladder=tuple((due_at + step.after, step.who) for step in steps),
+            warn_at=tuple(sorted({max(warn, at) for warn in warnings if warn < due_at})),
+            ladder=tuple([(due_at + step.after, step.who) for step in steps]),
         )
 
     def _due(self, at: datetime, hours: OpeningHours) -> datetime:
@@ -182,9 +181,10 @@ class PromisePolicy:
                 return hours.add(at, max(self.within - warning.left, timedelta(0)))
             return due_at - warning.left
         share = warning.share or 0.0
-        if self.opening_clock and self.within is not None:
-            return hours.add(at, self.within * share)
-        return at + (due_at - at) * share
+        if self.within is None:
+            return at + (due_at - at) * share
+        part = _part(self.within, share)
+        return hours.add(at, part) if self.opening_clock else at + part
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +217,7 @@ class Promise:
         if self.settled_at is not None:
             return None
         if self.state.running:
-            return min((*self.warn_at, self.due_at))
+            return self.warn_at[0] if self.warn_at else self.due_at
         return self.ladder[0][0] if self.ladder else None
 
     def kept_by(self, kind: ReplyKind) -> bool:
@@ -315,6 +315,17 @@ class Promises:
         return tuple(promise for promise in promises if not promise.running or promise.name in covering)
 
 
+@lru_cache(maxsize=64)
+def _part(length: timedelta, share: float) -> timedelta:
+    return length * share
+
+
+@lru_cache(maxsize=64)
+def _in_order(ladder: tuple[LadderStep, ...]) -> tuple[LadderStep, ...]:
+    return tuple(sorted(ladder, key=lambda step: step.after))
+
+
+@lru_cache(maxsize=4096)
 def _local(day: date, at: time, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, at, tzinfo=zone).astimezone(UTC)
 

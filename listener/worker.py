@@ -24,7 +24,7 @@ from streams.switch import Cursors
 log = structlog.get_logger(__name__)
 
 ROUNDS: Final = 20
-BATCH: Final = 1024
+BATCH: Final = 512
 RECONNECT_S: Final = 1.0
 
 

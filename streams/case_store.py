@@ -372,8 +372,6 @@ class _Call:
             case.id,
             "" if wake is None else _ms(wake),
             _ms(case.opened_at),
-            case.moved_by,
-            case.moved,
             (
                 self._key(topics.case_key(case.id)),
                 self._key(topics.timeline_key(case.id)),
@@ -399,8 +397,10 @@ def _outcome(moved: Moved, answer: Sequence[bytes]) -> AlreadySeen | Conflict | 
     if kind == b"seen":
         return AlreadySeen(answer[1].decode())
     if kind == b"conflict":
-        version, by, move = int(answer[1]), answer[2].decode(), answer[3].decode()
-        return Conflict(moved.case.id, version=version, won_by=by, move=move)
+        if not answer[1]:
+            return Conflict(moved.case.id, version=0, won_by="nobody", move="no such case")
+        now = codec.read_case(answer[1])
+        return Conflict(now.id, version=now.version, won_by=now.moved_by, move=now.moved)
     raise HeardError(f"the store answered {kind!r} to a save")
 
 

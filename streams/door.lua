@@ -5,41 +5,41 @@
 -- One write. `key(n)` is the n-th declared key, `blob(n)` the n-th argument: bytes travel as arguments
 -- of their own, as cmsgpack knows no binary strings. Fields of a write, by place:
 --  1 version it was made on   2 version   3 record (blob)   4 case id   5 wake ms or ""   6 opened ms
---  7 moved by   8 move   9 keys {case, timeline, status was, status is}
--- 10 settled {stream key, group, entry id} or {}   11 timeline (blobs)   12 seen fields   13 thread fields
--- 14 sends {stream key, alert (blob), stream key, alert, …}
+--  7 keys {case, timeline, status was, status is}   8 settled {stream key, group, entry id} or {}
+--  9 timeline (blobs)   10 seen fields   11 thread fields
+-- 12 sends {stream key, alert (blob), stream key, alert, …}
 -- The shared keys 1 to 4 are: due, seen, threads, changes.
 local function save_one(key, blob, write)
   local was, case_id = write[1], write[4]
-  local case, timeline = key(write[9][1]), key(write[9][2])
-  for _, field in ipairs(write[12]) do
+  local case, timeline = key(write[7][1]), key(write[7][2])
+  for _, field in ipairs(write[10]) do
     local known = redis.call('HGET', key(2), field)
     if known then return {'seen', known} end
   end
-  local now = redis.call('HMGET', case, 'v', 'by', 'mv')
-  if tonumber(now[1] or '0') ~= was then
-    return {'conflict', now[1] or '0', now[2] or '', now[3] or ''}
+  local version = redis.call('HGET', case, 'v')
+  if tonumber(version or '0') ~= was then
+    return {'conflict', redis.call('HGET', case, 's') or ''}
   end
 
-  redis.call('HSET', case, 'v', write[2], 's', blob(write[3]), 'by', write[7], 'mv', write[8])
-  for _, entry in ipairs(write[11]) do redis.call('RPUSH', timeline, blob(entry)) end
+  redis.call('HSET', case, 'v', write[2], 's', blob(write[3]))
+  for _, entry in ipairs(write[9]) do redis.call('RPUSH', timeline, blob(entry)) end
   if write[5] == '' then redis.call('ZREM', key(1), case_id)
   else redis.call('ZADD', key(1), write[5], case_id) end
-  for _, field in ipairs(write[12]) do redis.call('HSET', key(2), field, case_id) end
-  for _, field in ipairs(write[13]) do redis.call('HSET', key(3), field, case_id) end
+  for _, field in ipairs(write[10]) do redis.call('HSET', key(2), field, case_id) end
+  for _, field in ipairs(write[11]) do redis.call('HSET', key(3), field, case_id) end
   redis.call('XADD', key(4), 'MAXLEN', '~', '1000', '*', 'c', case_id, 'v', write[2])
   if was == 0 then
-    redis.call('ZADD', key(write[9][4]), write[6], case_id)
-  elseif write[9][3] ~= write[9][4] then
-    redis.call('ZREM', key(write[9][3]), case_id)
-    redis.call('ZADD', key(write[9][4]), write[6], case_id)
+    redis.call('ZADD', key(write[7][4]), write[6], case_id)
+  elseif write[7][3] ~= write[7][4] then
+    redis.call('ZREM', key(write[7][3]), case_id)
+    redis.call('ZADD', key(write[7][4]), write[6], case_id)
   end
-  if write[10][1] then
-    redis.call('XACK', key(write[10][1]), write[10][2], write[10][3])
-    redis.call('XDEL', key(write[10][1]), write[10][3])
+  if write[8][1] then
+    redis.call('XACK', key(write[8][1]), write[8][2], write[8][3])
+    redis.call('XDEL', key(write[8][1]), write[8][3])
   end
-  for i = 1, #write[14], 2 do
-    redis.call('XADD', key(write[14][i]), '*', 'c', case_id, 'a', blob(write[14][i + 1]))
+  for i = 1, #write[12], 2 do
+    redis.call('XADD', key(write[12][i]), '*', 'c', case_id, 'a', blob(write[12][i + 1]))
   end
   return {'saved'}
 end
