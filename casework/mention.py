@@ -48,7 +48,14 @@ class Mention:
         return f"{self.platform}:{self.id}"
 
     @property
+    def follows(self) -> bool:
+        """Whether it belongs to something said before."""
+        return bool(self.in_reply_to) or self.conversation not in (None, self.id)
+
+    @property
     def threads(self) -> tuple[str, ...]:
         """The posts that this one may belong with, nearest first; itself last."""
+        if not self.follows:
+            return (self.id,)
         candidates = (self.in_reply_to, self.conversation, self.id)
         return tuple(dict.fromkeys(post for post in candidates if post))

@@ -299,12 +299,12 @@ class Promises:
 
         The oldest unanswered mention keeps its promise: a later one never moves a deadline.
         """
-        held = {promise.name for promise in running if promise.running}
-        new = (
+        held = [promise.name for promise in running if promise.running]
+        new = [
             policy.start(mention, at, self.hours)
             for policy in self.policies
             if policy.name not in held and policy.covers(platform, classification)
-        )
+        ]
         return (*running, *new)
 
     def still_owed(

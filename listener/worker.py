@@ -100,12 +100,16 @@ class Listener:
 
     async def _moves(self, mentions: Sequence[Mention]) -> list[Moved]:
         now = self.clock.now()
-        known = await self.cases.known(mentions)
-        fresh = [(m, case_id) for m, (seen, case_id) in zip(mentions, known, strict=True) if seen is None]
-        cases = await self.cases.load_all([case_id for _, case_id in fresh if case_id is not None])
+        # Only what belongs to something said before can have a case; whether a mention was heard before
+        # the door itself checks.
+        following = [mention for mention in mentions if mention.follows]
+        known = await self.cases.known(following)
+        asked = [(m, case_id) for m, (seen, case_id) in zip(following, known, strict=True) if seen is None]
+        cases = await self.cases.load_all([case_id for _, case_id in asked if case_id is not None])
         found = {case.id: case for case in cases if case is not None and case.status not in FINAL}
-        opening = [mention for mention, case_id in fresh if case_id not in found]
-        joining = [(mention, found[case_id]) for mention, case_id in fresh if case_id in found]
+        joining = [(mention, found[case_id]) for mention, case_id in asked if case_id in found]
+        opening = [mention for mention in mentions if not mention.follows]
+        opening += [mention for mention, case_id in asked if case_id not in found]
         ids = await self.cases.new_ids(opening)
         opened = [
             moves.hear(mention, case_id=new, at=now, promises=self.promises)
