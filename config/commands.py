@@ -45,9 +45,11 @@ SHOWN_LINES: Final = 20
 
 def load_model() -> "Classifier":
     """The bundled model; torch is imported here and not before."""
-    from classifier.model import Classifier
+    from classifier.model import BUNDLED, Classifier
 
-    return Classifier.load(threads=max(1, here().settings.classifier.threads))
+    wanted = here().settings.classifier
+    folder = BUNDLED if wanted.model == "bundled" else Path(wanted.model)
+    return Classifier.load(folder, threads=wanted.threads)
 
 
 # ── recorded days ────────────────────────────────────────────────────────────────────────────────

@@ -67,11 +67,7 @@ class DeskSettings(_Group):
     listen: HostPort = "127.0.0.1:8400"
     """HEARD_DESK__LISTEN: address:port. Only this machine reaches 127.0.0.1; the desk can publish."""
     token: Secret | None = None
-    """HEARD_DESK__TOKEN: a secret. Whoever opens the desk needs it once; `heard init` makes one."""
-    user_header: Text | None = None
-    """HEARD_DESK__USER_HEADER: an HTTP header. Behind a proxy that signs people in, the header with the
-    name.
-    """
+    """HEARD_DESK__TOKEN: a secret. Opens the desk's API; without one Heard makes one, in desk-token."""
 
     @property
     def host(self) -> str:
@@ -98,28 +94,10 @@ class LogSettings(_Group):
 class ClassifierSettings(_Group):
     """The model."""
 
-    threads: int = Field(default=0, ge=0, le=1024)
-    """HEARD_CLASSIFIER__THREADS: threads; 0 is one for each core. The model is the load: fewer leave room."""
+    threads: int = Field(default=1, ge=1, le=1024)
+    """HEARD_CLASSIFIER__THREADS: threads of the model. Two workers of one thread beat one worker of two."""
     model: Text = "bundled"
-    """HEARD_CLASSIFIER__MODEL: `bundled`, or a folder of safetensors weights that `heard evaluate`
-    approved.
-    """
-
-
-class SenderSettings(_Group):
-    """The only code that posts."""
-
-    dry_run: bool = False
-    """HEARD_SENDER__DRY_RUN: true or false. True does everything except publish."""
-    deadline_s: float = Field(default=20.0, gt=0, le=120)
-    """HEARD_SENDER__DEADLINE_S: seconds. After these nothing of an attempt can still be in flight."""
-
-
-class StoreSettings(_Group):
-    """The Redis or Valkey server."""
-
-    wait_replicas: int = Field(default=0, ge=0, le=10)
-    """HEARD_STORE__WAIT_REPLICAS: copies. With replicas, 1 is the only way that lost nothing in failovers."""
+    """HEARD_CLASSIFIER__MODEL: `bundled`, or a folder that `make train` wrote."""
 
 
 class XSettings(_Group):
@@ -201,8 +179,6 @@ class Settings(BaseSettings):
     desk: DeskSettings = DeskSettings()
     log: LogSettings = LogSettings()
     classifier: ClassifierSettings = ClassifierSettings()
-    sender: SenderSettings = SenderSettings()
-    store: StoreSettings = StoreSettings()
     x: XSettings = XSettings()
     reddit: RedditSettings = RedditSettings()
     bluesky: BlueskySettings = BlueskySettings()

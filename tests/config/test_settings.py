@@ -125,7 +125,6 @@ def secret_keys() -> list[tuple[str, ...]]:
     ("environ", "sentence"),
     [
         ({"HEARD_CLASSIFIER__THREADS": "many"}, "HEARD_CLASSIFIER__THREADS: write a whole number"),
-        ({"HEARD_SENDER__DRY_RUN": "perhaps"}, "HEARD_SENDER__DRY_RUN: write true or false"),
         (
             {"HEARD_LOG__LEVEL": "loud"},
             "HEARD_LOG__LEVEL: write one of debug, info, warning or error",
@@ -138,7 +137,6 @@ def secret_keys() -> list[tuple[str, ...]]:
             {"REDIS_URL": f"http://:{PLANTED}@host"},
             "REDIS_URL: write an address such as redis://127.0.0.1:6379/0",
         ),
-        ({"HEARD_SENDER__DEADLINE_S": "0"}, "HEARD_SENDER__DEADLINE_S: write a number greater than 0"),
         (
             {"HEARD_SLACK__BOT_TOKEN_FILE": "/nowhere"},
             "HEARD_SLACK__BOT_TOKEN_FILE: the file it names cannot be read: No such file or directory",
