@@ -37,6 +37,7 @@ DONE = {
     Move.WAKE: "looked at the clock",
     Move.TELL: "told people",
     Move.HUSH: "acknowledged the alarm",
+    Move.AMEND: "took in an edited post",
     Move.WITHDRAW: "removed a deleted post",
     Move.ERASE: "erased this",
 }
