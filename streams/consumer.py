@@ -182,10 +182,10 @@ class Consumer:
             begun = self._begun.popleft()
             key = topics.topic_key(begun.partition, self._topic)
             raw: Any = await self._store.writes.xclaim(key, self._group, self._name, 0, [begun.id])
-            entries = self._entries(begun.partition, raw)
-            if begun.deliveries < MAX_DELIVERIES:
-                return entries
-            for entry in entries:
+            # Nothing comes back for an entry that was settled meanwhile.
+            for entry in self._entries(begun.partition, raw):
+                if begun.deliveries < MAX_DELIVERIES:
+                    return [entry]
                 await self._bury(entry, "its handling ended the process every time")
         return []
 

@@ -260,3 +260,22 @@ async def test_a_bug_in_a_handler_is_a_dead_letter_and_not_a_lost_store(
     (letter,) = [letter async for letter in DeadLetters(consume.store).every()]
 
     assert letter.reason == f"{bug.__name__} in classifier"
+
+
+async def test_what_was_settled_meanwhile_hides_nothing_behind_it(consume: Consume) -> None:
+    """An entry that another consumer settled after our death is passed over; the next one is taken up."""
+    for number in range(1, 4):
+        await consume.open_case(number)
+
+    async def die(works: Sequence[Work]) -> Sequence[Result]:
+        raise ConnectionError("power cut")
+
+    with pytest.raises(ConnectionError):
+        await consume(die).step()
+    risen = consume(classify_all)
+    await risen._prepare()
+    first = risen._begun[0]
+    await consume.store.writes.xdel(topics.topic_key(first.partition, Topic.MENTIONS), first.id)
+
+    assert await drain(risen) == 2
+    assert (await consume.cases.counts())[Status.CLASSIFIED] == 2
