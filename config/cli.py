@@ -327,6 +327,7 @@ def evaluate(
     """Measure the classifier against labelled examples, beside a bag-of-words baseline."""
     from config import commands
 
+    _say("Measuring the model beside the baseline; this takes a minute or two.")
     measured = commands.evaluate(data)
     typer.echo(measured.json() if as_json else measured.text())
     raise typer.Exit(0 if measured.better else 1)
