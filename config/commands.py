@@ -150,7 +150,7 @@ async def _play(recording: Recording, place: Place, *, again: bool) -> tuple[Sum
     with recording.held(again=again), _nowhere() as nowhere, _bar(recording.feed) as told:
         # Only the log file: standard output is the summary's, standard error the progress bar's.
         set_up_logs(recording.folder, level=place.settings.log.level, stream=nowhere)
-        summary, _ = await play_fast(recording, load_model(), progress=told)
+        summary = await play_fast(recording, load_model(), progress=told)
     return summary, time.perf_counter() - started
 
 

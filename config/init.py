@@ -41,36 +41,6 @@ class StartFiles:
         return (*(f"wrote {path}" for path in self.written), *kept)
 
 
-def write_start_files(
-    folder: Path,
-    *,
-    brand: str,
-    handles: Mapping[str, str | Sequence[str]] | None = None,
-    watch: Sequence[str] = (),
-    languages: Sequence[str] = (),
-    timezone: str | None = None,
-    holidays: Sequence[str] = (),
-    slack_channel: str | None = None,
-    managers_channel: str | None = None,
-) -> list[Path]:
-    """Write brand.yaml, .env, slack-manifest.json and a little knowledge; the files written are returned.
-
-    See `start_files`, which also tells which files were there already.
-    """
-    answers = start_files(
-        folder,
-        brand=brand,
-        handles=handles,
-        watch=watch,
-        languages=languages,
-        timezone=timezone,
-        holidays=holidays,
-        slack_channel=slack_channel,
-        managers_channel=managers_channel,
-    )
-    return list(answers.written)
-
-
 def start_files(
     folder: Path,
     *,

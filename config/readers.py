@@ -142,6 +142,16 @@ class Report:
     by_sentiment: Counter[str] = field(default_factory=Counter)
     waits_min: list[float] = field(default_factory=list)
 
+    def count(self, found: Case) -> None:
+        """Take one case into the numbers."""
+        self.by_platform[found.platform] += 1
+        if found.classification:
+            self.by_intent[found.classification.intent] += 1
+            self.by_sentiment[found.classification.sentiment] += 1
+        if found.replies:
+            waited = found.replies[0].posted_at - found.mentions[0].created_at
+            self.waits_min.append(waited.total_seconds() / 60)
+
     @property
     def median_wait_min(self) -> float | None:
         """Minutes from the mention to the first reply, half of them shorter; None without replies."""
@@ -179,17 +189,9 @@ class Report:
 
 async def report(demo: bool) -> Report:
     """Count everything in the store."""
+    made = Report(Summary())
     async with _store(demo) as store:
-        cases = CaseStore(store)
-        made = Report(await summarise(cases, DeadLetters(store)))
-        async for found in cases.every():
-            made.by_platform[found.platform] += 1
-            if found.classification:
-                made.by_intent[found.classification.intent] += 1
-                made.by_sentiment[found.classification.sentiment] += 1
-            if found.replies:
-                waited = found.replies[0].posted_at - found.mentions[0].created_at
-                made.waits_min.append(waited.total_seconds() / 60)
+        made.summary = await summarise(CaseStore(store), DeadLetters(store), each=made.count)
     return made
 
 

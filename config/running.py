@@ -1,9 +1,10 @@
 """Runs the line for as long as it is wanted: all stages as tasks of one process, the desk among them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -30,7 +31,6 @@ from platforms.replay import ReplayPlatform, ReplyRecord
 from streams.connection import Store, open_store
 from streams.dead_letters import DeadLetters
 from webdesk.app import serve
-from webdesk.desk import Desk
 
 log = structlog.get_logger(__name__)
 
@@ -125,18 +125,10 @@ async def _play_live(
     opened_in: Callable[[str], object] | None,
 ) -> None:
     line = playing.line
-    token = api_token(place.folder, _secret(place))
-
-    async def summary() -> Mapping[str, object]:
-        return (await playing.summary()).as_json()
-
-    async def health() -> Sequence[Check]:
-        return [*await for_store(playing.store), *for_brand(line.brand)]
-
-    shown = desk(line, address, token=token, summary=summary, health=health, live=False, speed=speed)
     async with _stages(line, playing.store) as tasks:
-        serving, started = _serve(tasks, shown, address)
-        await started.wait()
+        serving = await _open_desk(
+            tasks, playing.store, line, address, place, summed=playing.summary, live=False, speed=speed
+        )
         _say(f"Aurora Air's day plays {speed:g}× faster. The desk is open:\n\n    {address.link}\n")
         _say("Approve a reply before its hour is up. Ctrl+C ends it; the day goes on next time.\n")
         if opened_in is not None:
@@ -166,12 +158,31 @@ def _good_evening(summary: Summary) -> str:
     )
 
 
-def _serve(
-    tasks: asyncio.TaskGroup, shown: Desk, address: Address
-) -> tuple["asyncio.Task[None]", asyncio.Event]:
+async def _open_desk(
+    tasks: asyncio.TaskGroup,
+    store: Store,
+    line: Line,
+    address: Address,
+    place: Place,
+    *,
+    summed: Callable[[], Awaitable[Summary]],
+    live: bool = True,
+    speed: float = 1.0,
+) -> "asyncio.Task[None]":
+    """Serve the desk over a line; returns its task once it answers."""
+
+    async def summary() -> Mapping[str, object]:
+        return (await summed()).as_json()
+
+    async def health() -> Sequence[Check]:
+        return [*await for_store(store), *for_brand(line.brand)]
+
+    token = api_token(place.folder, _secret(place))
+    shown = desk(line, address, token=token, summary=summary, health=health, live=live, speed=speed)
     started = asyncio.Event()
     serving = tasks.create_task(serve(shown, sockets=[address.bound], started=started))
-    return serving, started
+    await started.wait()
+    return serving
 
 
 def _secret(place: Place) -> str | None:
@@ -225,25 +236,15 @@ async def up(
         if platform is not None and "listener" in parts:
             tasks.create_task(line.listener("replay").run(platform))
         if address is not None:
-            await _open_desk(tasks, store, line, address, place)
+            await _open_desk(tasks, store, line, address, place, summed=partial(_summed, store, line))
+            _say(f"The desk is open:\n\n    {address.link}\n")
         log.info("running", parts=list(parts), brand=brand.name)
         await asyncio.Event().wait()
 
 
-async def _open_desk(
-    tasks: asyncio.TaskGroup, store: Store, line: Line, address: Address, place: Place
-) -> None:
-    async def summary() -> Mapping[str, object]:
-        names = [policy.name for policy in line.promises.policies]
-        return (await summarise(line.cases, DeadLetters(store), promised=names)).as_json()
-
-    async def health() -> Sequence[Check]:
-        return [*await for_store(store), *for_brand(line.brand)]
-
-    token = api_token(place.folder, _secret(place))
-    _, started = _serve(tasks, desk(line, address, token=token, summary=summary, health=health), address)
-    await started.wait()
-    _say(f"The desk is open:\n\n    {address.link}\n")
+async def _summed(store: Store, line: Line) -> Summary:
+    names = [policy.name for policy in line.promises.policies]
+    return await summarise(line.cases, DeadLetters(store), promised=names)
 
 
 def _replay(brand: Brand, place: Place, clock: Clock) -> ReplayPlatform | None:

@@ -1,6 +1,6 @@
 """What became of everything: counted from the store and the replay platform's record, never in passing."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 
 from casework.case import WITH_PEOPLE, Case, Status
@@ -57,10 +57,6 @@ class Summary:
         """Plain values for JSON."""
         return asdict(self)
 
-    def counts(self) -> tuple[object, ...]:
-        """Everything, for comparing two runs."""
-        return tuple(sorted(self.as_json().items(), key=lambda item: item[0]))
-
 
 async def summarise(
     cases: CaseStore,
@@ -69,8 +65,12 @@ async def summarise(
     promised: Iterable[str] = (),
     feed: Feed | None = None,
     record: ReplyRecord | None = None,
+    each: Callable[[Case], None] | None = None,
 ) -> Summary:
-    """Count everything. ``promised`` names the kinds of promise to list even if none was made."""
+    """Count everything. ``promised`` names the kinds of promise to list even if none was made.
+
+    ``each`` is shown every case on the way, so that a longer report need not read them again.
+    """
     summary = Summary(promises={_name(name): PromiseTally() for name in promised})
     outcomes = {key: outcome async for key, outcome in cases.outcomes()}
     summary.received = len(outcomes)
@@ -80,6 +80,8 @@ async def summarise(
     replies: dict[tuple[str, str], int] = {}
     async for case in cases.every():
         _count_case(summary, case)
+        if each is not None:
+            each(case)
         held_keys |= {mention.key for mention in case.mentions}
         for reply in case.replies:
             replies[case.platform, reply.answers] = replies.get((case.platform, reply.answers), 0) + 1

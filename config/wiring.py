@@ -25,7 +25,7 @@ from casework.draft import Draft
 from casework.mention import Mention
 from casework.moves import APPROVAL_LASTS
 from casework.reply import Outgoing, Permission
-from casework.sla import Promises
+from casework.sla import OpeningHours, Promises
 from classifier.worker import ClassifierWorker
 from config.brand import Brand
 from config.lanes import lane
@@ -246,9 +246,8 @@ def own_handles(brand: Brand) -> frozenset[str]:
     return frozenset(handle for handles in brand.handles.values() for handle in handles)
 
 
-def desk_hours(brand: Brand, now: datetime) -> str:
+def desk_hours(hours: OpeningHours, now: datetime) -> str:
     """When people are there today, as a customer reads it: ``08:00-22:00``; empty on a closed day."""
-    hours = brand.hours(now=now)
     day = now.astimezone(ZoneInfo(hours.timezone)).date()
     spans = () if day in hours.closed else hours.week[day.weekday()]
     return ", ".join(f"{span.start:%H:%M}-{span.end:%H:%M}" for span in spans)
@@ -263,17 +262,19 @@ def responding(
     )
     wording = load_templates(brand.templates)
     automatic, caps = brand.automatic, brand.automatic.at_most
+    hours = brand.hours(now=clock.now())
 
     def write(case: Case, rule: Rule) -> Draft | NothingFits:
+        now = clock.now()
         return compose(
             case,
             rule=rule,
             articles=knowledge,
             wording=wording,
             brand=brand.name,
-            today=clock.now().date(),
+            today=now.date(),
             draft_id=f"draft-{case.version}",
-            desk_hours=desk_hours(brand, clock.now()),
+            desk_hours=desk_hours(hours, now),
         )
 
     def acknowledge(case: Case, rule: Rule) -> Outgoing | NothingFits:
@@ -284,7 +285,7 @@ def responding(
             wording=wording,
             brand=brand.name,
             at=now,
-            desk_hours=desk_hours(brand, now),
+            desk_hours=desk_hours(hours, now),
             not_after=now + APPROVAL_LASTS,
         )
 

@@ -93,13 +93,16 @@ class ResponderWorker:
         return await self._draft(case, rule, allowed, why, now)
 
     async def _draft(self, case: Case, rule: Rule, allowed: Permission, why: str, now: datetime) -> Moved:
-        # The template of a rule that acknowledges is for the acknowledgement, not for the answer.
-        answering = replace(rule, template=None) if rule.do is Action.ACKNOWLEDGE else rule
-        draft = await asyncio.to_thread(self.responder.compose, case, answering)
+        draft = await self._compose(case, rule)
         if isinstance(draft, NothingFits):
             why = f"{why}; {draft.why}"
             return moves.hold(case, permission=allowed, rule=rule.id, why=why, at=now, to=rule.to)
         return moves.propose(case, draft, permission=allowed, rule=rule.id, why=why, at=now)
+
+    async def _compose(self, case: Case, rule: Rule) -> Draft | NothingFits:
+        # The template of a rule that acknowledges is for the acknowledgement, not for the answer.
+        answering = replace(rule, template=None) if rule.do is Action.ACKNOWLEDGE else rule
+        return await asyncio.to_thread(self.responder.compose, case, answering)
 
     # ── by itself ────────────────────────────────────────────────────────────────────────────────
 
@@ -123,8 +126,7 @@ class ResponderWorker:
         self, case: Case, outgoing: Outgoing, rule: Rule, allowed: Permission, now: datetime
     ) -> Moved:
         await self.allowance.spend(case.platform, case.author.id, outgoing.key, now)
-        answering = replace(rule, template=None)
-        draft = await asyncio.to_thread(self.responder.compose, case, answering)
+        draft = await self._compose(case, rule)
         return moves.acknowledge(
             case,
             outgoing,

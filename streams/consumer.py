@@ -104,7 +104,6 @@ class Consumer:
         name: str,
         handler: Handler,
         clock: Clock,
-        per_stream: int = PER_STREAM,
     ) -> None:
         self._store = store
         self._cases = cases
@@ -114,7 +113,6 @@ class Consumer:
         self._name = name
         self._handler = handler
         self._clock = clock
-        self._per_stream = per_stream
         self._keys = {topics.topic_key(p, topic): p for p in topics.all_partitions()}
         self._prepared = False
         self._begun: deque[_Begun] = deque()
@@ -190,15 +188,13 @@ class Consumer:
         return []
 
     async def _new(self, block_ms: int | None) -> list[Entry]:
-        answers = await self._read(dict.fromkeys(self._keys, ">"), block_ms)
-        return [entry for _, partition, raw in answers for entry in self._entries(partition, raw)]
-
-    async def _read(self, positions: Any, block_ms: int | None) -> list[tuple[str, int, Any]]:
         client = self._store.writes if block_ms is None else self._store.reads
+        # Any: redis-py's stubs ask for a wider, invariant dict.
+        positions: Any = dict.fromkeys(self._keys, ">")
         answers: Any = await client.xreadgroup(
-            self._group, self._name, positions, count=self._per_stream, block=block_ms
+            self._group, self._name, positions, count=PER_STREAM, block=block_ms
         )
-        return [(key.decode(), self._keys[key.decode()], raw) for key, raw in answers or []]
+        return [entry for key, raw in answers or [] for entry in self._entries(self._keys[key.decode()], raw)]
 
     async def _reclaim(self) -> list[Entry]:
         """What consumers that died left behind: idle too long, and whoever had it is not us."""
@@ -213,15 +209,14 @@ class Consumer:
         return await self._recover()
 
     def _entries(self, partition: int, raw: Iterable[Any]) -> list[Entry]:
-        # An entry that was deleted while pending comes back without fields: there is nothing to do.
         return [
             Entry(
                 partition=partition,
                 topic=self._topic,
                 group=self._group,
                 id=entry_id.decode(),
-                case_id=fields.get(b"c", b"").decode() if fields else "",
-                alert=fields.get(b"a", b"") if fields else b"",
+                case_id=fields.get(b"c", b"").decode(),
+                alert=fields.get(b"a", b""),
             )
             for entry_id, fields in raw
         ]

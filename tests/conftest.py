@@ -3,6 +3,7 @@
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,12 +25,19 @@ def embedded_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.close()
 
 
+@asynccontextmanager
+async def emptied(url: str) -> AsyncIterator[Store]:
+    """The store at an address, with nothing in it."""
+    async with open_store(url, Path()) as used:
+        await used.writes.flushall()
+    async with open_store(url, Path()) as opened:
+        yield opened
+
+
 @pytest.fixture
 async def store(embedded_url: str) -> AsyncIterator[Store]:
     """An empty store."""
-    async with open_store(embedded_url, Path()) as emptied:
-        await emptied.writes.flushall()
-    async with open_store(embedded_url, Path()) as opened:
+    async with emptied(embedded_url) as opened:
         yield opened
 
 

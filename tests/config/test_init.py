@@ -8,13 +8,13 @@ import pytest
 from ruamel.yaml import YAML
 
 from config.brand import BrandError, load_brand
-from config.init import CannotWrite, slack_link, start_files, write_start_files
+from config.init import CannotWrite, slack_link, start_files
 from config.settings import read_settings
 
 
 def test_the_files_load(tmp_path: Path) -> None:
     """brand.yaml is right and without doubts, .env is read, and the knowledge is where brand.yaml says."""
-    write_start_files(
+    start_files(
         tmp_path,
         brand="Aurora Air",
         handles={"x": "auroraair", "mastodon": ["@auroraair@mastodon.social"]},
@@ -39,7 +39,7 @@ def test_the_files_load(tmp_path: Path) -> None:
 
 def test_a_name_is_enough(tmp_path: Path) -> None:
     """All other answers have defaults, and nothing is published by itself."""
-    written = write_start_files(tmp_path / "new" / "place", brand='Café: #1 & "Sons"')
+    written = list(start_files(tmp_path / "new" / "place", brand='Café: #1 & "Sons"').written)
     brand = load_brand(tmp_path / "new" / "place" / "brand.yaml")
     assert brand.name == 'Café: #1 & "Sons"'
     assert not brand.automatic.enabled
@@ -50,7 +50,7 @@ def test_a_name_is_enough(tmp_path: Path) -> None:
 
 def test_the_comments_stay(tmp_path: Path) -> None:
     """Each part of brand.yaml still says what it is for."""
-    write_start_files(tmp_path, brand="A", handles={"x": "a"}, timezone="Europe/Oslo")
+    start_files(tmp_path, brand="A", handles={"x": "a"}, timezone="Europe/Oslo")
     text = (tmp_path / "brand.yaml").read_text(encoding="utf-8")
     assert text.count("#") > 20
     assert "# nothing is published without a person until you say true" in text
@@ -59,7 +59,7 @@ def test_the_comments_stay(tmp_path: Path) -> None:
 def test_secrets_are_for_their_owner_only_and_differ(tmp_path: Path) -> None:
     """.env is private from its first byte, and its token is new each time."""
     for name in ("a", "b"):
-        write_start_files(tmp_path / name, brand="A")
+        start_files(tmp_path / name, brand="A")
         assert stat.S_IMODE((tmp_path / name / ".env").stat().st_mode) == 0o600
     tokens = {
         token.get_secret_value()
@@ -88,14 +88,14 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
 def test_an_example_has_no_place_among_real_articles(tmp_path: Path) -> None:
     """A folder of knowledge that is there already gets no example."""
     (tmp_path / "knowledge").mkdir()
-    write_start_files(tmp_path, brand="A")
+    start_files(tmp_path, brand="A")
     assert not [*(tmp_path / "knowledge").iterdir()]
 
 
 def test_a_wrong_answer_writes_nothing(tmp_path: Path) -> None:
     """An unknown time zone is said in a sentence, and no half of the files is left behind."""
     with pytest.raises(BrandError, match="there is no time zone"):
-        write_start_files(tmp_path, brand="A", timezone="Europe/Olso")
+        start_files(tmp_path, brand="A", timezone="Europe/Olso")
     assert not [*tmp_path.iterdir()]
 
 
@@ -103,12 +103,12 @@ def test_a_folder_that_cannot_be_written_is_said_in_a_sentence(tmp_path: Path) -
     """For example a file of that name."""
     (tmp_path / "file").touch()
     with pytest.raises(CannotWrite, match="cannot be written"):
-        write_start_files(tmp_path / "file" / "below", brand="A")
+        start_files(tmp_path / "file" / "below", brand="A")
 
 
 def test_the_manifest_makes_an_app_that_reads_no_channel(tmp_path: Path) -> None:
     """Its name fits Slack's 35 characters, and no permission reads message history."""
-    write_start_files(tmp_path, brand="A brand with quite a long name of its own")
+    start_files(tmp_path, brand="A brand with quite a long name of its own")
     text = (tmp_path / "slack-manifest.json").read_text(encoding="utf-8")
     manifest = json.loads(text)
     assert len(manifest["display_information"]["name"]) <= 35
@@ -118,7 +118,7 @@ def test_the_manifest_makes_an_app_that_reads_no_channel(tmp_path: Path) -> None
 
 def test_the_starter_texts_fit_their_limits(tmp_path: Path) -> None:
     """Every rule's template is there, acknowledgements disclose themselves, and none is too long."""
-    write_start_files(tmp_path, brand="A")
+    start_files(tmp_path, brand="A")
     brand = load_brand(tmp_path / "brand.yaml")
     templates = YAML(typ="safe", pure=True).load(brand.templates.read_text(encoding="utf-8"))["templates"]
     assert {rule.template for rule in brand.rules() if rule.template} <= {text["id"] for text in templates}

@@ -88,8 +88,7 @@ class Play:
 async def played(recording: Recording) -> Summary:
     """The summary of a recording that was played to its end."""
     with recording.held():
-        summary, _ = await play_fast(recording, LookUpModel())
-    return summary
+        return await play_fast(recording, LookUpModel())
 
 
 @pytest.fixture(scope="module")

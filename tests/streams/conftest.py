@@ -2,12 +2,11 @@
 
 import shutil
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 
-from streams.connection import Store, open_store
-from tests.conftest import start_server
+from streams.connection import Store
+from tests.conftest import emptied, start_server
 
 SERVERS = ("embedded", "redis-server", "valkey-server")
 
@@ -32,7 +31,5 @@ def server_url(
 @pytest.fixture
 async def store(server_url: str) -> AsyncIterator[Store]:
     """An empty store on each server."""
-    async with open_store(server_url, Path()) as emptied:
-        await emptied.writes.flushall()
-    async with open_store(server_url, Path()) as opened:
+    async with emptied(server_url) as opened:
         yield opened
