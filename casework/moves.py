@@ -590,8 +590,13 @@ def tell(case: Case, alert: Alert, *, at: datetime, where: str) -> Moved:
 
 
 def amend(case: Case, *, mention_key: str, text: str, at: datetime) -> Moved:
-    """The author edited a mention (X11): it is judged anew, and what was proposed for the old words goes."""
+    """The author edited a mention (X11): it is judged anew, and what was proposed for the old words goes.
+
+    One that has its answer is only read anew: no edit makes anybody answer twice.
+    """
     mentions = tuple(replace(m, text=text) if m.key == mention_key else m for m in case.mentions)
+    if mention_key not in {mention.key for mention in case.unanswered()}:
+        return _moved(case, Move.AMEND, by=HEARD, at=at, detail=mention_key, mentions=mentions)
     return _moved(
         case,
         Move.AMEND,

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -51,6 +52,20 @@ def _at_home(path: Path) -> Path:
     return path.expanduser()
 
 
+def _web_address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in _SCHEMES or not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise ValueError("write an address such as https://api.example.com")
+    if parts.scheme in ("http", "ws") and parts.hostname not in _LOOPBACK:
+        # Whoever is on the way would read the token.
+        raise ValueError(f"write {_SCHEMES[parts.scheme]}://: only this machine is reached without TLS")
+    return url.rstrip("/")
+
+
+_SCHEMES = {"https": "https", "http": "https", "wss": "wss", "ws": "wss"}
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+WebAddress = Annotated[Text, AfterValidator(_web_address)]
 RedisUrl = Annotated[Secret, AfterValidator(_redis_url)]
 Place = Annotated[Path, AfterValidator(_at_home)]
 
@@ -113,6 +128,8 @@ class XSettings(_Group):
     """HEARD_X__ACCESS_TOKEN: a secret of the account that replies."""
     access_token_secret: Secret | None = None
     """HEARD_X__ACCESS_TOKEN_SECRET: a secret of the account that replies."""
+    api_url: WebAddress | None = None
+    """HEARD_X__API_URL: a web address. Where the API is, if not at https://api.x.com."""
 
 
 class RedditSettings(_Group):
@@ -126,6 +143,10 @@ class RedditSettings(_Group):
     """HEARD_REDDIT__REFRESH_TOKEN: a secret of the account that replies."""
     user_agent: Text | None = None
     """HEARD_REDDIT__USER_AGENT: a text. Reddit asks every app to say who it is and whom to write to."""
+    api_url: WebAddress | None = None
+    """HEARD_REDDIT__API_URL: a web address. Where the API is, if not at https://oauth.reddit.com."""
+    auth_url: WebAddress | None = None
+    """HEARD_REDDIT__AUTH_URL: a web address. Where logins are, if not at https://www.reddit.com."""
 
 
 class BlueskySettings(_Group):
@@ -135,13 +156,21 @@ class BlueskySettings(_Group):
     """HEARD_BLUESKY__HANDLE: an account name. The account that replies."""
     app_password: Secret | None = None
     """HEARD_BLUESKY__APP_PASSWORD: a secret made for this app, never the account's own password."""
+    service_url: WebAddress | None = None
+    """HEARD_BLUESKY__SERVICE_URL: a web address. The account's server, if not https://bsky.social."""
+    appview_url: WebAddress | None = None
+    """HEARD_BLUESKY__APPVIEW_URL: a web address. Where posts are read without an account, if not at
+    https://public.api.bsky.app.
+    """
+    jetstream_url: WebAddress | None = None
+    """HEARD_BLUESKY__JETSTREAM_URL: a wss address. The stream of all posts, if not one of Bluesky's own."""
 
 
 class MastodonSettings(_Group):
     """The Mastodon account."""
 
-    server: Text | None = None
-    """HEARD_MASTODON__SERVER: a web address. The account's home server."""
+    url: WebAddress | None = None
+    """HEARD_MASTODON__URL: a web address. The account's home server."""
     access_token: Secret | None = None
     """HEARD_MASTODON__ACCESS_TOKEN: a secret of the account that listens and replies."""
 
@@ -153,6 +182,8 @@ class SlackSettings(_Group):
     """HEARD_SLACK__BOT_TOKEN: a secret, xoxb-… Posts the cards."""
     app_token: Secret | None = None
     """HEARD_SLACK__APP_TOKEN: a secret, xapp-… Opens the socket, so that no public address is needed."""
+    api_url: WebAddress | None = None
+    """HEARD_SLACK__API_URL: a web address. Where the API is, if not at https://slack.com/api."""
 
 
 class Settings(BaseSettings):

@@ -1,7 +1,8 @@
 """The listener: a feed in, cases out; the cursor moves only after what was heard is safely in the store."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -11,11 +12,11 @@ import structlog
 from casework import moves
 from casework.case import FINAL, Case, Moved
 from casework.clock import Clock
-from casework.errors import Conflict, Unprocessable
+from casework.errors import Conflict, IllegalMove, Unprocessable
 from casework.mention import Mention
 from casework.sla import Promises
 from listener.tracker import Tracker
-from platforms.platform import Heard, Platform, Unreadable
+from platforms.platform import Entry, Heard, Path, Removed, Unreadable
 from streams.case_store import CaseStore, Write
 from streams.connection import LOST
 from streams.dead_letters import DeadLetters
@@ -40,30 +41,87 @@ class Listener:
     promises: Promises
     clock: Clock
 
-    async def run(self, platform: Platform) -> None:
-        """Follow a platform until its feed ends, through lost connections of the store."""
+    async def run(self, path: Path) -> None:
+        """Follow a path of a platform until it ends, through lost connections of the store."""
         while True:
             try:
-                await self._follow(platform)
+                await self._follow(path)
             except LOST as error:
                 log.warning("store lost, trying again", feed=self.feed, error=type(error).__name__)
                 await asyncio.sleep(RECONNECT_S)
             else:
                 return
 
-    async def _follow(self, platform: Platform) -> None:
-        async for entry in platform.follow(await self.cursors.get(self.feed)):
-            await self.take_in([entry])
+    async def _follow(self, path: Path) -> None:
+        async with aclosing(path.follow(await self.cursors.get(self.feed))) as stretches:
+            async for stretch in stretches:
+                await self.take_in(stretch)
 
-    async def take_in(self, entries: Sequence[Heard | Unreadable]) -> None:
+    async def take_in(self, entries: Sequence[Entry]) -> None:
         """Take in a stretch of the feed, in order, and move the cursor past it."""
         for start in range(0, len(entries), BATCH):
             batch = entries[start : start + BATCH]
             for entry in batch:
                 if isinstance(entry, Unreadable):
                     await self._bury(entry)
-            await self._hear([entry.mention for entry in batch if isinstance(entry, Heard)])
-            await self.cursors.set(self.feed, batch[-1].cursor)
+            heard = [entry for entry in batch if isinstance(entry, Heard)]
+            await self._hear([entry.mention for entry in heard])
+            for entry in heard:
+                if entry.edited:
+                    await self._amend(entry.mention)
+            for entry in batch:
+                if isinstance(entry, Removed):
+                    await self._withdraw(entry)
+            cursor = next((entry.cursor for entry in reversed(batch) if entry.cursor), None)
+            if cursor is not None:
+                await self.cursors.set(self.feed, cursor)
+
+    async def _amend(self, mention: Mention) -> None:
+        """The words of a mention that was heard before are now these."""
+        await self._change(
+            mention.key,
+            mention.author.id,
+            lambda case: moves.amend(case, mention_key=mention.key, text=mention.text, at=self.clock.now()),
+            unless=lambda known: known.text in ("", mention.text),
+        )
+
+    async def _withdraw(self, entry: Removed) -> None:
+        key = f"{self._platform}:{entry.id}"
+        await self._change(
+            key,
+            entry.author_id,
+            lambda case: moves.withdraw(case, mention_key=key, at=self.clock.now()),
+            unless=lambda known: not known.text,
+        )
+
+    async def _change(
+        self,
+        key: str,
+        author_id: str,
+        decide: Callable[[Case], Moved],
+        *,
+        unless: Callable[[Mention], bool],
+    ) -> None:
+        """Move the case that has a mention, however often it moves meanwhile; nothing if none has it."""
+        case_id = await self.cases.case_of(key, author_id)
+        for _ in range(ROUNDS if case_id else 0):
+            case = await self.cases.load(case_id or "")
+            known = next((mention for mention in case.mentions if mention.key == key), None)
+            if known is None or unless(known):
+                return
+            try:
+                await self.cases.save(decide(case))
+            except Conflict:
+                continue
+            except IllegalMove:
+                # A reply to it is in flight: the next look at what is still there (`Rereader`) finds it.
+                return
+            else:
+                return
+
+    @property
+    def _platform(self) -> str:
+        return self.feed.partition("/")[0]
 
     async def _bury(self, entry: Unreadable) -> None:
         log.warning("unreadable line", where=entry.where, why=entry.why)

@@ -7,7 +7,7 @@ crash campaigns all use this one.
 import asyncio
 import hashlib
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,21 @@ from casework.clock import Clock
 from casework.mention import Mention
 from casework.reply import Outgoing
 from platforms.feed import Feed
-from platforms.platform import Busy, Fate, Gone, Heard, Posted, Present, Refused, Unknown, Unreadable
+from platforms.platform import (
+    Busy,
+    Entry,
+    Fate,
+    Finding,
+    Gone,
+    Heard,
+    PathState,
+    Posted,
+    Present,
+    Profile,
+    Refused,
+    Unknown,
+    Unreadable,
+)
 
 POLL_S: Final = 0.05
 SCHEMA: Final = """
@@ -88,6 +102,11 @@ class ReplyRecord:
         with self._open() as db:
             return f"reply-{db.execute(sql, row).lastrowid}"
 
+    def remove(self, reply_id: str) -> None:
+        """Forget a reply; one that is not there is fine."""
+        with self._open() as db:
+            db.execute("DELETE FROM replies WHERE id = ?", (reply_id.removeprefix("reply-"),))
+
     def to(self, mention: Mention) -> list[RecordedReply]:
         """The replies to one mention, oldest first."""
         return self._select(
@@ -128,6 +147,21 @@ class ReplayPlatform:
         self._record = record
         self._clock = clock
         self._weather = weather or Weather()
+        self._began = clock.now()
+
+    @property
+    def paths(self) -> Sequence["ReplayPlatform"]:
+        """The recorded feed is the one thing to hear."""
+        return (self,)
+
+    @property
+    def can_post(self) -> bool:
+        """Replies are taken, and go nowhere."""
+        return True
+
+    def state(self) -> PathState:
+        """A recorded feed is always there."""
+        return PathState(ok=True, words="plays a recorded feed", since=self._began)
 
     @property
     def feed(self) -> Feed:
@@ -161,13 +195,14 @@ class ReplayPlatform:
         recorded = self._feed.recorded
         return recorded[position].mention.created_at if position < len(recorded) else None
 
-    async def follow(self, cursor: str | None) -> AsyncIterator[Heard | Unreadable]:
-        """Each entry once the clock has reached it; ends with the feed."""
+    async def follow(self, cursor: str | None) -> AsyncGenerator[Sequence[Entry], None]:
+        """Each entry once the clock has reached it, from the beginning on; ends with the feed."""
         position = cursor
         while True:
-            for entry in self.until(self._clock.now(), position):
-                position = entry.cursor
-                yield entry
+            played = self.until(self._clock.now(), position)
+            if played:
+                position = played[-1].cursor
+                yield played
             if self.next_at(position) is None:
                 return
             await asyncio.sleep(POLL_S)
@@ -183,6 +218,10 @@ class ReplayPlatform:
         if recorded.edited_at and recorded.edited_at <= now:
             return Present(recorded.edited_text or mention.text)
         return Present(mention.text)
+
+    async def reread_all(self, mentions: Sequence[Mention]) -> list[Present | Gone]:
+        """Many mentions as their authors have left them."""
+        return [await self.reread(mention) for mention in mentions]
 
     async def answered(self, mention: Mention, *, ours: frozenset[str]) -> str | None:
         """A reply that somebody else of the brand gave."""
@@ -218,3 +257,18 @@ class ReplayPlatform:
         """Our reply by its key, if the record has it."""
         replies = await asyncio.to_thread(self._record.to, mention)
         return next((Posted(r.id, r.posted_at) for r in replies if r.key == outgoing.key), None)
+
+    async def take_back(self, reply_id: str) -> None:
+        """The record forgets a reply."""
+        await asyncio.to_thread(self._record.remove, reply_id)
+
+    async def profile(self) -> Profile | None:
+        """The account that a recorded day answers from."""
+        return Profile(id="replay", handle="replay", labelled=True, says="Replies are recorded, not posted.")
+
+    async def examine(self) -> Sequence[Finding]:
+        """Nothing can be wrong with it."""
+        return [Finding("login", "ok", f"plays {len(self._feed.recorded)} recorded mentions")]
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""

@@ -192,6 +192,17 @@ class CaseStore:
         cases = _in_place(groups, threads, lambda _, found: _text(found))
         return list(zip(seen, cases, strict=True))
 
+    async def case_of(self, key: str, author_id: str = "") -> str | None:
+        """The case that took in a mention, by its key; without its author every partition is asked."""
+        platform = key.partition(":")[0]
+        asked = [topics.partition_of(platform, author_id)] if author_id else [*topics.all_partitions()]
+        async with self._writes.pipeline(transaction=False) as pipe:
+            for partition in asked:
+                pipe.hget(topics.seen_key(partition), key)
+            answers = await pipe.execute()
+        found = next((_text(said) for said in answers if said is not None), None)
+        return None if found is None or found.startswith("-") else found
+
     async def new_ids(self, mentions: Sequence[Mention]) -> list[str]:
         """A fresh case id for each mention, in its author's partition. Unused ones leave harmless gaps."""
         groups = _by_partition([topics.partition_of_mention(mention) for mention in mentions])

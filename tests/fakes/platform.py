@@ -5,14 +5,14 @@ arrive late; mentions that are deleted or edited; replies by somebody else of th
 every POST, so that a test can say how many there were.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from casework.clock import Clock
 from casework.mention import Mention
 from casework.reply import Outgoing
-from platforms.platform import Fate, Gone, Heard, Posted, Present, Unknown, Unreadable
+from platforms.platform import Fate, Finding, Gone, Path, Posted, Present, Profile, Unknown
 
 
 @dataclass
@@ -28,15 +28,33 @@ class ScriptedPlatform:
     name: str = "scripted"
     read_lag: timedelta = timedelta(seconds=5)
 
-    async def follow(self, cursor: str | None) -> AsyncIterator[Heard | Unreadable]:
-        """Nothing is heard here."""
-        for entry in list[Heard | Unreadable]():
-            yield entry
+    paths: Sequence[Path] = ()
+    can_post: bool = True
+    taken_back: list[str] = field(default_factory=list)
 
     async def reread(self, mention: Mention) -> Present | Gone:
         """The text that the test set; None means deleted."""
         text = self.texts.get(mention.key, mention.text)
         return Gone() if text is None else Present(text)
+
+    async def reread_all(self, mentions: Sequence[Mention]) -> list[Present | Gone]:
+        """The texts that the test set."""
+        return [await self.reread(mention) for mention in mentions]
+
+    async def take_back(self, reply_id: str) -> None:
+        """Note what was deleted."""
+        self.taken_back.append(reply_id)
+
+    async def profile(self) -> Profile | None:
+        """The account of the test's brand."""
+        return Profile("brand", "auroraair", labelled=True)
+
+    async def examine(self) -> Sequence[Finding]:
+        """All is well."""
+        return [Finding("login", "ok", "as auroraair")]
+
+    async def close(self) -> None:
+        """Nothing is open."""
 
     async def answered(self, mention: Mention, *, ours: frozenset[str]) -> str | None:
         """The reply by somebody else that the test set."""
