@@ -84,8 +84,9 @@ class OwnBudget:
         told, until = self._told.get((account, limit.name), (cost, now))
         if told < cost and now < until:
             return until - now
-        free = limit.amount - sum(spent for _, spent in self._spent[(account, limit.name)])
-        for at, spent in self._spent[(account, limit.name)]:
+        spending = self._spent.get((account, limit.name), deque())
+        free = limit.amount - sum(spent for _, spent in spending)
+        for at, spent in spending:
             free += spent
             if free >= cost:
                 return at + limit.per - now

@@ -120,13 +120,11 @@ class StreamPath:
     async def _keep_open(self, cursor: str | None, held: asyncio.Queue[Entry]) -> None:
         streak = 0
         while True:
-            wait = await self._budget.take(self._account, [self._manners.connects])
-            if wait is not None:
-                self._became(ok=False, words="connected too often; waiting for its turn")
-                await asyncio.sleep(wait.total_seconds())
-                continue
             began = asyncio.get_running_loop().time()
             try:
+                wait = await self._budget.take(self._account, [self._manners.connects])
+                if wait is not None:
+                    raise TooMany("it was connected too often, and waits for its turn", after=wait)
                 async for entry in self._listen(cursor):
                     streak = 0
                     cursor = entry.cursor or cursor

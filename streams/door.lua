@@ -94,6 +94,64 @@ local function revive(keys, argv)
   return 1
 end
 
+-- What a limit has left, and when its slots fall out of its stretch: a slot is counted until the last instant in
+-- it is older than the stretch. Slots that are out are deleted. Returns left, {slot…} and each slot's sum.
+local SLOTS = 60
+local function counted(key, now, amount, per, forget)
+  local width = math.floor(per / SLOTS)
+  local sums, slots, spent, told, till = {}, {}, 0, nil, nil
+  local fields = redis.call('HGETALL', key)
+  for i = 1, #fields, 2 do
+    if fields[i] == 'left' then told = tonumber(fields[i + 1])
+    elseif fields[i] == 'until' then till = tonumber(fields[i + 1])
+    else
+      local slot, sum = tonumber(fields[i]), tonumber(fields[i + 1])
+      if (slot + 1) * width > now - per then
+        slots[#slots + 1], sums[slot], spent = slot, sum, spent + sum
+      elseif forget then redis.call('HDEL', key, fields[i]) end
+    end
+  end
+  table.sort(slots)
+  local left = amount - spent
+  if told and now < till then return math.min(left, told), left, slots, sums, width, told, till end
+  return left, left, slots, sums, width, nil, nil
+end
+
+-- Spend from every limit or from none. KEYS: limits. ARGV: now ms, cost, amount, length ms, amount, ….
+-- Returns nothing when it was spent, else how long until it can be.
+local function take(keys, argv)
+  local now, cost, wait, all = tonumber(argv[1]), tonumber(argv[2]), nil, {}
+  for i, key in ipairs(keys) do
+    local amount, per = tonumber(argv[1 + 2 * i]), tonumber(argv[2 + 2 * i])
+    local left, own, slots, sums, width, told, till = counted(key, now, amount, per, true)
+    all[i] = {width, per, told}
+    if left < cost then
+      local until_free = per
+      if told and told < cost then until_free = till - now
+      else
+        for _, slot in ipairs(slots) do
+          own = own + sums[slot]
+          if own >= cost then until_free = (slot + 1) * width + per - now break end
+        end
+      end
+      wait = math.max(wait or 0, until_free)
+    end
+  end
+  if wait then return math.max(1, wait) end
+  for i, key in ipairs(keys) do
+    redis.call('HINCRBY', key, string.format('%.0f', math.floor(now / all[i][1])), cost)
+    if all[i][3] then redis.call('HINCRBY', key, 'left', -cost) end
+    redis.call('PEXPIRE', key, 2 * all[i][2])
+  end
+end
+
+-- KEYS: limit. ARGV: now ms, amount, length ms.
+local function left(keys, argv)
+  return (counted(keys[1], tonumber(argv[1]), tonumber(argv[2]), tonumber(argv[3]), false))
+end
+
+redis.register_function('heard1_take', take)
+redis.register_function{function_name='heard1_left', callback=left, flags={'no-writes'}}
 redis.register_function('heard1_save', save)
 redis.register_function{function_name='heard1_load', callback=load, flags={'no-writes'}}
 redis.register_function('heard1_settle', settle)
