@@ -402,13 +402,13 @@ def escalate(case: Case, *, by: str, at: datetime, to: str, reason: str) -> Move
     )
 
 
-def post_by_hand(case: Case, *, by: str, at: datetime, text: str) -> Moved:
-    """A person says that they answered on the platform themselves."""
+def post_by_hand(case: Case, *, by: str, at: datetime, text: str, reply_id: str = "") -> Moved:
+    """A person answered on the platform themselves: they say so, or Heard found their reply there."""
     check_legal(case, Move.POST_BY_HAND)
     reply = Reply(
         key=f"{case.id}:by-hand-{case.version}",
         kind=ReplyKind.ANSWER,
-        id="",
+        id=reply_id,
         text=text,
         answers=case.last.key,
         decided_by=by,

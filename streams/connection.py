@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import structlog
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
@@ -22,6 +23,8 @@ from casework.errors import HeardError
 from streams import embedded
 from streams.errors import StoreUnavailable, WrongStore
 from streams.topics import PARTITIONS
+
+log = structlog.get_logger(__name__)
 
 FORMAT: Final = 1
 HEADER: Final = "heard:store"
@@ -56,6 +59,14 @@ class Store:
         """
         if self.server is not None and self.server.ended():
             raise _its_end(self.server)
+
+    async def forget_deleted(self) -> None:
+        """Have the server write its files anew, so that what was deleted is on no disk any more (X12)."""
+        try:
+            await self.writes.bgrewriteaof()
+        except ResponseError as error:
+            # A rewrite that runs already, or a hosted server that decides itself when to.
+            log.info("files not rewritten now", why=str(error))
 
 
 @asynccontextmanager
