@@ -60,6 +60,7 @@ class Move(StrEnum):
     SENT = "be sent"
     REFUSE = "be refused"
     LOSE_TRACK = "lose track"
+    WAIT = "wait its turn"
     RESEND = "resend"
     WAKE = "wake"
     TELL = "tell"
@@ -84,6 +85,7 @@ FINAL = frozenset({Status.ERASED})
 DONE = frozenset({Status.IGNORED, Status.ANSWERED, Status.CLOSED, Status.ERASED})
 OPEN = ALL - DONE
 IN_FLIGHT = frozenset({Status.SENDING, Status.UNKNOWN})
+WITH_THE_SENDER = IN_FLIGHT | {Status.APPROVED}
 WITH_PEOPLE = frozenset({Status.DRAFTED, Status.HELD, Status.ACKNOWLEDGED, Status.FAILED, Status.SNOOZED})
 
 LEGAL: dict[Move, frozenset[Status]] = {
@@ -109,6 +111,7 @@ LEGAL: dict[Move, frozenset[Status]] = {
     Move.SENT: IN_FLIGHT,
     Move.REFUSE: IN_FLIGHT,
     Move.LOSE_TRACK: frozenset({Status.SENDING}),
+    Move.WAIT: frozenset({Status.SENDING}),
     Move.RESEND: IN_FLIGHT,
     Move.WAKE: ALL - FINAL,
     Move.TELL: ALL - FINAL,
@@ -125,8 +128,9 @@ class Case:
     """One customer, one matter, as of ``version``.
 
     ``why`` says in words why the case is where it is; ``rule`` is the brand's policy rule that decided.
-    ``rested`` is the status a snooze returns to; ``look_at`` is when an attempt to post can no longer
-    be in flight, so that looking for our reply proves something. ``moved_by`` and ``moved`` name the
+    ``rested`` is the status a snooze returns to; ``look_at`` is when the sender takes the case up again: an
+    attempt to post can no longer be in flight, so that looking for our reply proves something, or the
+    platform takes the next reply. ``moved_by`` and ``moved`` name the
     last move, so that whoever comes second can be told who was faster.
     """
 
@@ -176,7 +180,7 @@ class Case:
         """When the clock must look at this case next: a promise, a snooze's end, or a send to look up."""
         wakes = [promise.next_wake for promise in self.promises]
         wakes.append(self.snoozed_until if self.status is Status.SNOOZED else None)
-        wakes.append(self.look_at if self.status in IN_FLIGHT else None)
+        wakes.append(self.look_at if self.status in WITH_THE_SENDER else None)
         return min((wake for wake in wakes if wake is not None), default=None)
 
 

@@ -11,6 +11,7 @@ from typing import TypedDict, Unpack
 
 from casework.case import (
     IN_FLIGHT,
+    WITH_THE_SENDER,
     Case,
     Move,
     Moved,
@@ -201,6 +202,7 @@ def acknowledge(
         sends=(Send(Topic.APPROVED),),
         status=Status.APPROVED,
         outgoing=outgoing,
+        look_at=None,
         draft=draft,
         permission=permission,
         rule=rule,
@@ -281,6 +283,7 @@ def approve(
         decided_by=by,
         decided_at=at,
         not_after=not_after or at + APPROVAL_LASTS,
+        language=draft.language,
     )
     return _moved(
         case,
@@ -291,6 +294,7 @@ def approve(
         sends=(Send(Topic.APPROVED),),
         status=Status.APPROVED,
         outgoing=outgoing,
+        look_at=None,
     )
 
 
@@ -548,6 +552,21 @@ def lose_track(case: Case, *, at: datetime, why: str, look_at: datetime) -> Move
     return _moved(case, Move.LOSE_TRACK, by=HEARD, at=at, detail=why, status=Status.UNKNOWN, look_at=look_at)
 
 
+def wait_its_turn(case: Case, *, at: datetime, why: str, until: datetime) -> Moved:
+    """The platform takes no reply now and nothing was posted: everything is checked again at ``until``."""
+    check_legal(case, Move.WAIT)
+    return _moved(
+        case,
+        Move.WAIT,
+        by=HEARD,
+        at=at,
+        detail=why,
+        status=Status.APPROVED,
+        outgoing=replace(_outgoing(case), started_at=None),
+        look_at=until,
+    )
+
+
 def _outgoing(case: Case) -> Outgoing:
     if case.outgoing is None:
         raise IllegalMove("send with an empty outbox", case.status, case.id)
@@ -568,10 +587,10 @@ def wake(case: Case, *, at: datetime) -> Moved | None:
         changes["status"] = case.rested or Status.HELD
         sends += (Send(Topic.ESCALATED),)
         said.append("snooze over")
-    if case.status in IN_FLIGHT and case.look_at and case.look_at <= at:
+    if case.status in WITH_THE_SENDER and case.look_at and case.look_at <= at:
         changes["look_at"] = None
         sends += (Send(Topic.APPROVED),)
-        said.append("time to look for our reply")
+        said.append("time to look for our reply" if case.status in IN_FLIGHT else "its turn to be sent")
     if not said and changes["promises"] == case.promises:
         return None
     return _moved(case, Move.WAKE, by=HEARD, at=at, detail="; ".join(said), sends=sends, **changes)

@@ -31,7 +31,7 @@ class Outgoing:
     ``key`` is its idempotency material: the same for every attempt at the same reply, different for
     every other. ``not_after`` sends it back to a person rather than out silently late. ``started_at``
     is when the last attempt began; nothing of that attempt can be in flight after the platform's
-    deadline and read lag have passed since.
+    deadline and read lag have passed since. ``language`` is the reply's own, empty where nobody said.
     """
 
     key: str
@@ -44,6 +44,7 @@ class Outgoing:
     not_after: datetime | None = None
     started_at: datetime | None = None
     attempts: int = 0
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)

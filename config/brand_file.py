@@ -4,11 +4,11 @@ Unknown keys are errors. Each reader raises one sentence that says how to write 
 puts the line and the place in front of it. ``config explain`` and the JSON Schema are made from here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -22,6 +22,7 @@ from pydantic import (
     StringConstraints,
     ValidationInfo,
     WithJsonSchema,
+    create_model,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
@@ -49,9 +50,16 @@ from config.lengths import (
     read_warning,
     read_within,
 )
+from platforms.setup import installed
 from responder.policy import Action
 
-PLATFORMS = ("x", "reddit", "bluesky", "mastodon", "replay")
+BUILT_IN = ("x", "reddit", "bluesky", "mastodon", "replay")
+"""The platforms that Heard itself brings."""
+
+PLUGINS = tuple(sorted(name for name in installed() if name not in BUILT_IN and name.isidentifier()))
+"""The platforms that installed plugins bring."""
+
+PLATFORMS = (*BUILT_IN, *PLUGINS)
 """The platforms that Heard knows."""
 
 INTENT_WORDS = ("spam", "unrelated")
@@ -208,7 +216,7 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class Handles(Part):
+class BuiltInHandles(Part):
     """The brand's own accounts, by platform."""
 
     x: Texts = Field(default=(), description="Accounts on X.", examples=["auroraair"])
@@ -220,6 +228,22 @@ class Handles(Part):
         examples=["@auroraair@mastodon.social"],
     )
     replay: Texts = Field(default=(), description="Accounts in recorded days.", examples=["auroraair"])
+
+
+def _with_plugins(name: str, base: type[Part], field: Callable[[str], tuple[Any, Any]]) -> type[Part]:
+    """A part with one more setting for each plugin: checked, explained and in the JSON Schema like any."""
+    fields: dict[str, Any] = {plugin: field(plugin) for plugin in PLUGINS}
+    return create_model(name, __base__=base, __doc__=base.__doc__, **fields)
+
+
+if TYPE_CHECKING:
+    Handles = BuiltInHandles
+else:
+    Handles = _with_plugins(
+        "Handles",
+        BuiltInHandles,
+        lambda name: (Texts, Field(default=(), description=f"Accounts on {name}.")),
+    )
 
 
 class BrandPart(Part):
@@ -500,6 +524,12 @@ class PlatformPart(Part):
         description="Whether the account's profile says that it replies by itself.",
         examples=["true"],
     )
+    stream: bool | None = Field(
+        default=None,
+        description="Whether to keep the platform's stream open beside the regular look. X charges for "
+        "every post of it, so it is off there unless you say true.",
+        examples=["true"],
+    )
     visibility: Literal["public", "unlisted", "private", "direct"] | None = Field(
         default=None,
         description="How visible replies are; never more than the mention.",
@@ -529,7 +559,7 @@ class PlatformPart(Part):
     )
 
 
-class PlatformsPart(Part):
+class BuiltInPlatformsPart(Part):
     """The platforms; one that is not named is off."""
 
     x: PlatformPart | None = Field(default=None, description="X.")
@@ -537,6 +567,16 @@ class PlatformsPart(Part):
     bluesky: PlatformPart | None = Field(default=None, description="Bluesky; listening needs no account.")
     mastodon: PlatformPart | None = Field(default=None, description="Mastodon.")
     replay: PlatformPart | None = Field(default=None, description="Recorded days.")
+
+
+if TYPE_CHECKING:
+    PlatformsPart = BuiltInPlatformsPart
+else:
+    PlatformsPart = _with_plugins(
+        "PlatformsPart",
+        BuiltInPlatformsPart,
+        lambda name: (PlatformPart | None, Field(default=None, description=f"{name}, by a plugin.")),
+    )
 
 
 class RolesPart(Part):

@@ -6,10 +6,11 @@ import sys
 import time
 import webbrowser
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, TextIO
 
 import typer
@@ -212,6 +213,32 @@ async def up(*, config: Path | None, listen: str | None, only: tuple[str, ...], 
     await running.up(
         brand, place, load_model, listen=listen or place.settings.desk.listen, only=only, insecure=insecure
     )
+
+
+async def listen(
+    platform: str, words: tuple[str, ...], *, config: Path | None, limit: int | None, as_json: bool
+) -> None:
+    """Print live mentions until stopped; nothing is stored."""
+    from config.listening import listen as heard
+
+    brand = own_brand(config) if config is not None or brand_file(config).exists() else None
+    if not words and brand is None:
+        raise WrongUsage("say what to listen for: --keyword WORD")
+    with _nowhere() as nowhere, TemporaryDirectory(prefix="heard-listen-") as folder:
+        set_up_logs(Path(folder), level="error", stream=nowhere)
+        lines = heard(
+            platform,
+            words,
+            brand,
+            here(brand=brand),
+            clock=SystemClock(),
+            folder=Path(folder),
+            limit=limit,
+            say=lambda said: typer.echo(said, err=True),
+        )
+        async with aclosing(lines):
+            async for line in lines:
+                typer.echo(line.as_json() if as_json else line.sentence())
 
 
 async def pause(*, insecure: bool) -> None:

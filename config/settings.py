@@ -291,6 +291,26 @@ def read_settings(
     return Loaded(settings, origins, [*warnings, *_unknown(env)])
 
 
+def plugin_access(
+    platform: str, *, environ: Mapping[str, str] | None = None, folder: Path | None = None
+) -> Mapping[str, str]:
+    """What a plugin's platform is given: every ``HEARD_<PLATFORM>__<NAME>``, by name in lower case.
+
+    Raises:
+        SettingsError: a variable names a file that cannot be read.
+    """
+    env = dict(os.environ if environ is None else environ)
+    dotenv, _ = _dotenv(Path.cwd() if folder is None else folder, env)
+    prefix = f"{PREFIX}{platform.upper()}__"
+    found: dict[str, str] = {}
+    for name, value in {**dotenv, **env}.items():
+        key = name.removeprefix(prefix).lower()
+        if name.startswith(prefix) and value:
+            plain = key.removesuffix("_file")
+            found[plain] = _from_file(name, value) if key.endswith("_file") else value
+    return found
+
+
 def variable(key: Key) -> str:
     """The variable that sets it: ``HEARD_DESK__TOKEN``."""
     return PREFIX + "__".join(key).upper()

@@ -95,7 +95,10 @@ class _Lazy:
 
     def __call__(self, setup: Setup) -> Platform:
         """Import it, and connect."""
-        connect = self.load()
+        try:
+            connect = self.load()
+        except (ImportError, AttributeError) as error:
+            raise NotConnected(f"{self.names} cannot be imported: {error}", fix="install it again") from error
         if not callable(connect):
             raise NotConnected(f"the entry point {self.names} is no function that connects a platform")
         platform: Platform = connect(setup)

@@ -9,6 +9,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
 from casework.case import Case, Status
+from platforms.composers import composer
 from streams.connection import LOST
 from webdesk import views, words
 from webdesk.actions import objections
@@ -97,7 +98,7 @@ class Reader:
             can=views.allowed(case),
             way=str(views.way(case)),
             permission=views.permission_words(case.permission, case.platform),
-            link=views.safe_link(case.last.url),
+            link=views.safe_link(composer(case.last, draft)),
             draft_shown=words.visible(draft),
             written=written,
             editing=text is not None,
@@ -231,4 +232,6 @@ def _add_probes(routes: APIRouter, reader: Reader) -> None:
         except LOST:
             return JSONResponse({"ready": False, "bad": ["store"]}, status_code=503)
         bad = [line.name for line in lines if line.state == "bad"]
-        return JSONResponse({"ready": not bad, "bad": bad}, status_code=503 if bad else 200)
+        notes = [line.name for line in lines if line.state == "warn"]
+        answer = {"ready": not bad, "bad": bad, "notes": notes}
+        return JSONResponse(answer, status_code=503 if bad else 200)

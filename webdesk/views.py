@@ -143,7 +143,7 @@ def row(case: Case, now: datetime, *, you: str = "") -> Row:
         owner=words.visible(case.owner) if case.owner else NOBODY,
         mine=bool(you) and case.owner == you,
         waiting=case.status in WITH_PEOPLE,
-        status=words.STATUS[case.status],
+        status=words.status_of(case),
         rank=_rank(case, state, due),
     )
 

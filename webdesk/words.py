@@ -4,7 +4,7 @@ import re
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from casework.case import Move, Standing, Status
+from casework.case import Case, Move, Standing, Status
 from casework.errors import Conflict, HeardError, IllegalMove, NotAllowedHere, TextChanged
 from casework.moves import HEARD
 
@@ -33,6 +33,7 @@ DONE = {
     Move.SENT: "sent the reply",
     Move.REFUSE: "was refused by the platform",
     Move.LOSE_TRACK: "lost track of the reply",
+    Move.WAIT: "waits until the platform takes the reply",
     Move.RESEND: "sent the reply again",
     Move.WAKE: "looked at the clock",
     Move.TELL: "told people",
@@ -70,6 +71,14 @@ STATUS = {
     Status.FAILED: "Not sent: nothing was published",
     Status.ERASED: "Erased",
 }
+
+
+def status_of(case: Case) -> str:
+    """Where the case stands: as `STATUS`, or that its reply waits until the platform takes it."""
+    if case.status is Status.APPROVED and case.look_at is not None:
+        return "Approved, waits its turn"
+    return STATUS[case.status]
+
 
 # Bidirectional controls, invisible spaces, tag characters and other controls (T3). The joiners and
 # marks that emoji, Persian and Arabic need stay as they are.

@@ -66,6 +66,7 @@ MOVES: dict[Move, Callable[[Case], Moved | None]] = {
     Move.SENT: lambda c: moves.sent(c, reply_id="r-1", posted_at=LATER, at=LATER, promises=PROMISES),
     Move.REFUSE: lambda c: moves.refuse(c, at=LATER, why="403"),
     Move.LOSE_TRACK: lambda c: moves.lose_track(c, at=LATER, why="timeout", look_at=LATER + MINUTE),
+    Move.WAIT: lambda c: moves.wait_its_turn(c, at=LATER, why="429", until=LATER + MINUTE),
     Move.RESEND: lambda c: moves.resend(c, at=LATER, look_at=LATER + MINUTE),
     Move.WAKE: lambda c: moves.wake(c, at=NOON + 31 * MINUTE),
     Move.TELL: lambda c: moves.tell(c, ALERT, at=LATER, where="desk"),

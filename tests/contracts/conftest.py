@@ -1,7 +1,7 @@
 """Every world that there is, one after the other; and somebody who listens."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -15,6 +15,7 @@ from platforms.limits import OwnBudget
 from platforms.platform import Heard, Platform, Reached, Removed, Unreadable
 from platforms.platform import Path as ListeningPath
 from tests.contracts.world import OpenWorld, World
+from tests.fakes import egress
 from tests.fakes.waiting import until
 
 WORLDS = tuple(sorted(path.stem for path in (Path(__file__).parent / "worlds").glob("*.py")))
@@ -88,6 +89,14 @@ class Ears:
                     self.positions.add(path.name)
                 if entry.cursor:
                     self.cursors[path.name] = entry.cursor
+
+
+@pytest.fixture(autouse=True)
+def only_this_machine() -> Iterator[None]:
+    """No test of the contract reaches another machine: no link is fetched, no host but the world's is asked."""
+    egress.clear()
+    yield
+    assert egress.strangers() == []
 
 
 @pytest.fixture

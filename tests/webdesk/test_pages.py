@@ -105,6 +105,20 @@ async def test_a_case_page_shows_what_a_decision_needs(nina: Person, cases: Case
         assert said in text, said
 
 
+async def test_a_reply_that_waits_its_turn_says_until_when(nina: Person, cases: CaseStore) -> None:
+    """Reddit lets us answer at 14:32: nobody has to wonder why it is not out yet (R5)."""
+    draft = await put_draft(cases)
+    sha256 = draft.draft.sha256 if draft.draft else ""
+    case = await cases.save(moves.approve(draft, by="Nina", at=NOON, draft_sha256=sha256))
+    case = await cases.save(moves.begin_sending(case, at=NOON, look_at=NOON + MINUTE))
+    await cases.save(moves.wait_its_turn(case, at=NOON, why="RATELIMIT", until=NOON + 92 * MINUTE))
+
+    text = (await nina.get(f"/cases/{case.id}")).text
+
+    assert "Approved, waits its turn: X lets us answer at" in text
+    assert re.search(r"lets us answer at <time[^>]*>1[34]:32|lets us answer at 1[34]:32", text)
+
+
 async def test_approving_sends_exactly_what_was_shown(nina: Person, cases: CaseStore) -> None:
     """The button carries the version and the fingerprint of the page it stands on."""
     case = await put_draft(cases)
@@ -433,4 +447,4 @@ async def test_probes_answer_without_a_session(app: FastAPI) -> None:
 
     assert alive.status_code == 200
     assert ready.status_code == 503
-    assert ready.json() == {"ready": False, "bad": ["Slack"]}
+    assert ready.json() == {"ready": False, "bad": ["Slack"], "notes": ["X"]}
