@@ -11,13 +11,13 @@ from typing import Final
 from casework.clock import Clock
 from casework.errors import HeardError
 from casework.mention import Mention
+from casework.words import visible
 from config.brand import Brand
 from config.connecting import looking
 from config.places import Place
 from platforms.limits import OwnBudget
 from platforms.platform import Heard, Platform
 from platforms.platform import Path as ListeningPath
-from webdesk.words import visible
 
 WATCH_EVERY_S: Final = 1.0
 LONGEST: Final = 400

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from casework.case import Case
+from casework.decisions import Hard
 from casework.errors import HeardError
 from config.doctor import Check
 from config.usage import WrongUsage
 from config.wiring import Line
 from platforms.lengths import measure
 from responder.guard import objections
-from webdesk.desk import Desk, Hard, HealthLine
+from webdesk.desk import Desk, HealthLine
 
 TRIES = 20
 

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 import structlog
 
-from casework.case import Case, Moved, Send, Status, Topic
-from casework.errors import Conflict, HeardError, NoSuchCase
+from casework.case import Case, Move, Moved, Send, Status, Topic
+from casework.errors import Conflict, HeardError, NoSuchCase, TryAgainLater
 from casework.mention import Mention
 from casework.timeline import TimelineEntry
 from streams import codec, topics
@@ -20,6 +20,7 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 READ_AT_ONCE: Final = 256
+MOVE_ROUNDS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +114,31 @@ class CaseStore:
     ) -> Case:
         """A person's move: load, decide, save, bound to the version that they saw.
 
+        A clock that only looked at the case since took nothing from anybody: the move is made all the same.
+
         Raises:
-            Conflict: the case moved on since, and this says who moved it.
+            Conflict: somebody moved the case since, and this says who.
             HeardError: whatever ``decide`` refuses.
         """
-        case = await self.load(case_id)
-        if seen_version is not None and case.version != seen_version:
-            raise Conflict(case_id, version=case.version, won_by=case.moved_by, move=case.moved)
-        return await self.save(decide(case))
+        for _ in range(MOVE_ROUNDS):
+            case = await self.load(case_id)
+            if seen_version is not None and not await self._untouched(case, seen_version):
+                raise Conflict(case_id, version=case.version, won_by=case.moved_by, move=case.moved)
+            try:
+                return await self.save(decide(case))
+            except Conflict:
+                # Between our load and our save: somebody, who was faster, or the clock.
+                if seen_version is None:
+                    raise
+        raise TryAgainLater(f"{case_id} never stood still", after=timedelta(seconds=1))
+
+    async def _untouched(self, case: Case, seen_version: int) -> bool:
+        """Whether nobody but the clock has moved the case since a version."""
+        if case.version == seen_version:
+            return True
+        entries = await self.timeline(case.id)
+        since = [entry.what for entry in entries if seen_version < entry.version <= case.version]
+        return len(since) == case.version - seen_version > 0 and set(since) <= {Move.WAKE, Move.TELL}
 
     async def settle(self, entries: Sequence[Entry]) -> None:
         """Settle entries that needed nothing."""

@@ -12,10 +12,11 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
 
+from casework import words
 from casework.case import Status
+from casework.decisions import IN_API, Action, Ask, Refused
 from casework.errors import Conflict, HeardError, IllegalMove, NoSuchCase, NotAllowedHere, TextChanged
-from webdesk import words
-from webdesk.actions import IN_API, Action, Ask, Refused, perform
+from webdesk.actions import perform
 from webdesk.api_models import CaseOut, CasePage, HealthOut, HealthPage, MoveBody, case_out
 from webdesk.desk import Desk
 from webdesk.security import Forbidden, bearer_ok

@@ -16,9 +16,10 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from casework import words
 from casework.errors import HeardError, NoSuchCase
 from streams.connection import LOST
-from webdesk import api, forms, pages, words
+from webdesk import api, forms, pages
 from webdesk.desk import Desk
 from webdesk.live import Live
 from webdesk.render import STATIC

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from casework.case import Case
 from casework.sla import Promise, PromisePolicy, PromiseState
+from casework.words import left
 from webdesk.views import State, as_of, promise_state
-from webdesk.words import left
 
 WEEK = timedelta(days=7)
 RULER_FROM, RULER_TO = timedelta(minutes=-15), timedelta(minutes=60)

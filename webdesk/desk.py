@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 
 from casework.case import Case
 from casework.clock import Clock
+from casework.decisions import Circumstances
 from casework.sla import Promises
 from streams.case_store import CaseStore
 
@@ -18,12 +19,6 @@ class HealthLine:
     state: Literal["ok", "warn", "bad"]
     words: str
     fix: str = ""
-
-
-class Hard(str):
-    """An objection that refuses a text; a plain string is shown and left to the person."""
-
-    __slots__ = ()
 
 
 class PauseSwitch(Protocol):
@@ -67,3 +62,7 @@ class Desk:
     switch: PauseSwitch
     live: bool
     speed: float = 1.0
+
+    def circumstances(self) -> Circumstances:
+        """What a decision made now is made under."""
+        return Circumstances(self.clock.now(), self.promises, self.check, self.measure)

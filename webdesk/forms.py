@@ -8,9 +8,10 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
+from casework import words
+from casework.decisions import LONGEST_NAME, Action, Ask, Refused, objections
 from casework.errors import Conflict, HeardError, IllegalMove, NoSuchCase, NotAllowedHere, TextChanged
-from webdesk import words
-from webdesk.actions import LONGEST_NAME, Action, Ask, Refused, edit_and_send, objections, perform
+from webdesk.actions import edit_and_send, perform
 from webdesk.pages import DONE, Reader
 from webdesk.security import COOKIE, Session, check_csrf
 
@@ -124,7 +125,9 @@ def _add_moves(routes: APIRouter, reader: Reader) -> None:
         form = await _form(request, session)
         case, text = await reader.desk.store.load(case_id), _field(form, "text")
         used, limit = reader.desk.measure(case.platform, text)
-        return JSONResponse({"used": used, "limit": limit, "objections": objections(reader.desk, case, text)})
+        return JSONResponse(
+            {"used": used, "limit": limit, "objections": objections(reader.desk.circumstances(), case, text)}
+        )
 
     @routes.post("/cases/{case_id}/{action}")
     async def move(
@@ -153,7 +156,7 @@ def _add_moves(routes: APIRouter, reader: Reader) -> None:
 async def _checked_then_sent(reader: Reader, case_id: str, ask: Ask) -> str:
     # Words that the checks speak against are saved and shown, and go out only on a second look.
     case = await reader.desk.store.load(case_id)
-    if objections(reader.desk, case, ask.text):
+    if objections(reader.desk.circumstances(), case, ask.text):
         await perform(reader.desk, case_id, Action.EDIT, ask)
         return "edit"
     await edit_and_send(reader.desk, case_id, ask)

@@ -8,11 +8,12 @@ from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Red
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
+from casework import words
 from casework.case import Case, Status
+from casework.decisions import allowed, objections, way
 from platforms.composers import composer
 from streams.connection import LOST
-from webdesk import views, words
-from webdesk.actions import objections
+from webdesk import views
 from webdesk.board import read_board
 from webdesk.desk import Desk, HealthLine
 from webdesk.live import Live, position
@@ -95,16 +96,16 @@ class Reader:
             said=views.conversation(case, timeline),
             happened=views.happenings(timeline),
             owed=views.owed(case, now),
-            can=views.allowed(case),
-            way=str(views.way(case)),
-            permission=views.permission_words(case.permission, case.platform),
+            can=allowed(case),
+            way=str(way(case)),
+            permission=words.permission_words(case.permission, case.platform),
             link=views.safe_link(composer(case.last, draft)),
             draft_shown=words.visible(draft),
             written=written,
             editing=text is not None,
             used=used,
             limit=limit,
-            objections=list(problems) or (objections(desk, case, draft) if draft else []),
+            objections=list(problems) or (objections(desk.circumstances(), case, draft) if draft else []),
             snoozes=SNOOZES,
         )
 

@@ -9,7 +9,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
-from webdesk import views, words
+from casework import words
+from webdesk import views
 from webdesk.desk import Desk
 from webdesk.security import Session
 

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from casework import moves
+from casework import moves, words
 from casework.case import LEGAL, WITH_PEOPLE, Case, Move, Standing, due_next, standing
-from casework.reply import Permission, Way
 from casework.sla import Promise, PromiseState
 from casework.timeline import TimelineEntry
-from webdesk import words
 
 EXCERPT = 220
 NOBODY = "–"
@@ -276,35 +274,3 @@ def _owed(promise: Promise, now: datetime) -> Owed:
         return Owed(promise.name, text, style, promise.due_at, counts_down=False, more=more)
     text, style = words.left(promise.due_at - now), promise_state(promise).style
     return Owed(promise.name, text, style, promise.due_at, counts_down=True, more=more)
-
-
-def allowed(case: Case) -> frozenset[str]:
-    """The moves that the case's status allows, by name; approving and rejecting need a draft."""
-    legal = {str(move) for move, statuses in LEGAL.items() if case.status in statuses}
-    if case.draft is None:
-        legal -= {Move.APPROVE, Move.REJECT}
-    if way(case) is not Way.SEND:
-        legal -= {Move.APPROVE}
-    if not any(p.running and not p.state.running and not p.acknowledged_by for p in case.promises):
-        legal -= {Move.HUSH}
-    return frozenset(legal)
-
-
-def way(case: Case) -> Way:
-    """How a reply may reach the customer; nothing known against it means that Heard may send."""
-    return case.permission.way if case.permission else Way.SEND
-
-
-def permission_words(permission: Permission | None, platform: str) -> str:
-    """Whether Heard may post here, and by which rule, in a sentence."""
-    name = words.platform_name(platform)
-    if permission is None:
-        return f"Can be sent to {name} from here."
-    rule = f" (rule {permission.rule})" if permission.rule else ""
-    why = words.visible(permission.why)
-    if permission.way is Way.SEND:
-        return f"Can be sent to {name} from here{f': {why}' if why else ''}{rule}."
-    if permission.way is Way.BY_HAND:
-        why = why or "the platform does not allow it"
-        return f"Heard may not post this itself: {why}{rule}. Post it by hand."
-    return f"No reply is allowed: {why or 'the rules forbid it'}{rule}."

@@ -8,13 +8,14 @@ from casework import moves
 from casework.case import Case
 from casework.classification import Intent, Sentiment, Urgency
 from casework.clock import Clock
+from casework.decisions import Hard
 from casework.draft import Draft, Source
 from casework.mention import Author
 from casework.reply import Permission, Way
 from streams import topics
 from streams.case_store import CaseStore
 from tests.fakes.cases import BY_HAND, MAY_SEND, MINUTE, NOON, PROMISES, a_mention, judged
-from webdesk.desk import Desk, Hard, HealthLine
+from webdesk.desk import Desk, HealthLine
 
 TOKEN = "api-token"
 LOGIN = "one-time-token"

@@ -9,11 +9,10 @@ import pytest
 from casework import moves
 from casework.case import Case, Status
 from casework.clock import ManualClock
+from casework.decisions import Hard, objections
 from streams.case_store import CaseStore
 from tests.fakes.cases import BY_HAND, MINUTE, NOON
 from tests.webdesk.desks import a_desk, partition_mate, put_draft, put_morning
-from webdesk.actions import objections
-from webdesk.desk import Hard
 
 V1 = "/api/v1"
 
@@ -180,7 +179,7 @@ async def test_a_text_too_long_is_said_once(cases: CaseStore, clock: ManualClock
     def too_long(_case: Case, _text: str) -> list[str]:
         return [Hard("the reply is too long: 281 / 280")]
 
-    found = objections(a_desk(cases, clock, check=too_long), case, "x" * 281)
+    found = objections(a_desk(cases, clock, check=too_long).circumstances(), case, "x" * 281)
 
     assert found == ["The reply is too long: 281 / 280."]
     assert isinstance(found[0], Hard)

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from casework import moves
+from casework import moves, words
 from casework.case import LEGAL, Case, Move, Moved, Status
 from casework.clock import ManualClock
 from casework.reply import Permission, Way
@@ -16,7 +16,6 @@ from streams.case_store import CaseStore
 from tests.fakes.cases import BY_HAND, MINUTE, NOON, PROMISES, a_mention, in_status
 from tests.webdesk.conftest import Person, browser, sign_in
 from tests.webdesk.desks import SwitchInMemory, a_desk, put_draft, put_morning
-from webdesk import words
 from webdesk.app import create_app
 from webdesk.desk import HealthLine
 

@@ -4,9 +4,11 @@ from datetime import timedelta
 
 import pytest
 
+from casework import words
 from casework.case import Move, Standing, Status
+from casework.decisions import allowed
 from tests.fakes.cases import in_status
-from webdesk import views, words
+from webdesk import views
 
 
 @pytest.mark.parametrize(
@@ -65,4 +67,4 @@ def test_every_status_can_be_shown(status: Status) -> None:
 
     assert row.state.word
     assert row.state.shape
-    assert isinstance(views.allowed(case), frozenset)
+    assert isinstance(allowed(case), frozenset)

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from casework.case import Case, Move, Standing, Status
 from casework.errors import Conflict, HeardError, IllegalMove, NotAllowedHere, TextChanged
 from casework.moves import HEARD
+from casework.reply import Permission, Way
 
 PLATFORMS = {"x": "X", "reddit": "Reddit", "bluesky": "Bluesky", "mastodon": "Mastodon", "replay": "Replay"}
 
@@ -180,3 +181,18 @@ def refused(error: HeardError) -> str:
         return "This case has no draft, so there is nothing to decide. Write a reply first."
     words = str(error)
     return words[:1].upper() + words[1:] + ("" if words.endswith(".") else ".")
+
+
+def permission_words(permission: Permission | None, platform: str) -> str:
+    """Whether Heard may post here, and by which rule, in a sentence."""
+    name = platform_name(platform)
+    if permission is None:
+        return f"Can be sent to {name} from here."
+    rule = f" (rule {permission.rule})" if permission.rule else ""
+    why = visible(permission.why)
+    if permission.way is Way.SEND:
+        return f"Can be sent to {name} from here{f': {why}' if why else ''}{rule}."
+    if permission.way is Way.BY_HAND:
+        why = why or "the platform does not allow it"
+        return f"Heard may not post this itself: {why}{rule}. Post it by hand."
+    return f"No reply is allowed: {why or 'the rules forbid it'}{rule}."
