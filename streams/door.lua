@@ -150,6 +150,14 @@ local function left(keys, argv)
   return (counted(keys[1], tonumber(argv[1]), tonumber(argv[2]), tonumber(argv[3]), false))
 end
 
+-- A click, once however often it is delivered. KEYS: its mark, the box. ARGV: seconds it is remembered, body.
+local function press(keys, argv)
+  if not redis.call('SET', keys[1], '1', 'NX', 'EX', argv[1]) then return 0 end
+  redis.call('XADD', keys[2], '*', 'b', argv[2])
+  return 1
+end
+
+redis.register_function('heard1_press', press)
 redis.register_function('heard1_take', take)
 redis.register_function{function_name='heard1_left', callback=left, flags={'no-writes'}}
 redis.register_function('heard1_save', save)
