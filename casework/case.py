@@ -41,6 +41,7 @@ class Move(StrEnum):
     HEAR = "hear"
     JOIN = "join"
     CLASSIFY = "classify"
+    RELABEL = "relabel"
     IGNORE = "ignore"
     ACKNOWLEDGE = "acknowledge"
     DRAFT = "draft"
@@ -92,6 +93,7 @@ LEGAL: dict[Move, frozenset[Status]] = {
     Move.HEAR: frozenset(),
     Move.JOIN: ALL - FINAL,
     Move.CLASSIFY: frozenset({Status.NEW}),
+    Move.RELABEL: WITH_PEOPLE,
     Move.IGNORE: frozenset({Status.CLASSIFIED}),
     Move.ACKNOWLEDGE: frozenset({Status.CLASSIFIED}),
     Move.DRAFT: frozenset({Status.CLASSIFIED}),
@@ -128,6 +130,7 @@ class Case:
     """One customer, one matter, as of ``version``.
 
     ``why`` says in words why the case is where it is; ``rule`` is the brand's policy rule that decided.
+    ``approvals`` are who has approved the present draft, where one approval is not enough.
     ``rested`` is the status a snooze returns to; ``look_at`` is when the sender takes the case up again: an
     attempt to post can no longer be in flight, so that looking for our reply proves something, or the
     platform takes the next reply. ``moved_by`` and ``moved`` name the
@@ -152,6 +155,7 @@ class Case:
     why: str = ""
     rule: str = ""
     rejections: tuple[str, ...] = ()
+    approvals: tuple[str, ...] = ()
     snoozed_until: datetime | None = None
     rested: Status | None = None
     look_at: datetime | None = None

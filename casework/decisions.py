@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from casework import moves
 from casework.case import LEGAL, Case, Move, Moved
+from casework.classification import Classification, Confidence, Intent, Sentiment, Urgency
 from casework.errors import HeardError, TextChanged
 from casework.reply import Way
 from casework.sla import Promises
@@ -31,14 +32,27 @@ class Action(StrEnum):
     REOPEN = "reopen"
     POSTED = "posted"
     HUSH = "hush"
+    RELABEL = "relabel"
 
 
 IN_API = (Action.APPROVE, Action.EDIT, Action.REJECT, Action.TAKE, Action.SNOOZE, Action.CLOSE, Action.NOTE)
 
 
 @dataclass(frozen=True, slots=True)
+class Labels:
+    """What a person says that the last mention is, where the model was wrong."""
+
+    sentiment: Sentiment
+    intent: Intent
+    urgency: Urgency
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
-    """What a person asks for: the version they saw, their name, and what the action needs."""
+    """What a person asks for: the version they saw, their name, and what the action needs.
+
+    ``to`` is whom a case is given to; ``again`` asks for another draft in the place of a rejected one.
+    """
 
     version: int
     by: str
@@ -47,6 +61,8 @@ class Ask:
     reason: str = ""
     until: datetime | None = None
     to: str = ""
+    labels: Labels | None = None
+    again: bool = False
 
 
 class Refused(HeardError):
@@ -68,13 +84,15 @@ class Circumstances:
     """What a decision is made under: the instant, the promises, and how a text is checked and counted.
 
     ``check`` names what speaks against a text: a `Hard` objection refuses it, a plain one is shown.
-    ``measure`` counts it as the platform does: used, limit.
+    ``measure`` counts it as the platform does: used, limit. ``approvals`` is how many people must approve
+    a reply in the case.
     """
 
     now: datetime
     promises: Promises
     check: Callable[[Case, str], Sequence[str]]
     measure: Callable[[str, str], tuple[int, int]]
+    approvals: Callable[[Case], int] = lambda _case: 1
 
 
 def decide(case: Case, action: Action, ask: Ask, under: Circumstances) -> Moved:
@@ -139,6 +157,8 @@ def problems_of(action: Action, ask: Ask, now: datetime) -> list[str]:
         problems.append("Give a reason: colleagues and the next draft need it.")
     if action is Action.ESCALATE and not ask.to.strip():
         problems.append("Say who shall have the case.")
+    if action is Action.RELABEL and ask.labels is None:
+        problems.append("Say which labels are right.")
     if action is Action.SNOOZE:
         problems += _until_problems(ask.until, now)
     if max(len(ask.text), len(ask.reason), len(ask.to)) > LONGEST_TEXT:
@@ -157,7 +177,8 @@ def _until_problems(until: datetime | None, now: datetime) -> list[str]:
 
 
 def _approve(under: Circumstances, case: Case, ask: Ask) -> Moved:
-    moved = moves.approve(case, by=ask.by, at=under.now, draft_sha256=ask.draft_sha256)
+    needed = under.approvals(case)
+    moved = moves.approve(case, by=ask.by, at=under.now, draft_sha256=ask.draft_sha256, needed=needed)
     if case.draft is not None:
         _refuse_hard(under, case, case.draft.text)
     return moved
@@ -178,11 +199,11 @@ def _refuse_hard(under: Circumstances, case: Case, text: str) -> None:
 
 
 def _reject(under: Circumstances, case: Case, ask: Ask) -> Moved:
-    return moves.reject(case, by=ask.by, at=under.now, reason=ask.reason.strip())
+    return moves.reject(case, by=ask.by, at=under.now, reason=ask.reason.strip(), again=ask.again)
 
 
 def _take(under: Circumstances, case: Case, ask: Ask) -> Moved:
-    return moves.take(case, by=ask.by, at=under.now)
+    return moves.take(case, by=ask.by, at=under.now, to=ask.to.strip())
 
 
 def _snooze(under: Circumstances, case: Case, ask: Ask) -> Moved:
@@ -214,6 +235,23 @@ def _hush(under: Circumstances, case: Case, ask: Ask) -> Moved:
     return moves.hush(case, by=ask.by, at=under.now)
 
 
+def _relabel(under: Circumstances, case: Case, ask: Ask) -> Moved:
+    right, before = ask.labels, case.classification
+    if right is None:
+        raise Refused("Say which labels are right.")
+    # A person is sure; what the word rules found in the text stands whatever anybody says (T2).
+    judged = Classification(
+        right.sentiment,
+        right.intent,
+        right.urgency,
+        Confidence(1.0, 1.0, 1.0),
+        topics=before.topics if before else (),
+        language=before.language if before else "en",
+        model=f"a person, over {before.model if before else 'nothing'}",
+    )
+    return moves.relabel(case, judged, by=ask.by, at=under.now, promises=under.promises)
+
+
 _MOVES: dict[Action, Callable[[Circumstances, Case, Ask], Moved]] = {
     Action.APPROVE: _approve,
     Action.EDIT: _edit,
@@ -226,4 +264,5 @@ _MOVES: dict[Action, Callable[[Circumstances, Case, Ask], Moved]] = {
     Action.REOPEN: _reopen,
     Action.POSTED: _posted,
     Action.HUSH: _hush,
+    Action.RELABEL: _relabel,
 }

@@ -56,6 +56,7 @@ class _Changes(TypedDict, total=False):
     snoozed_until: datetime | None
     rested: Status | None
     look_at: datetime | None
+    approvals: tuple[str, ...]
 
 
 _FIELDS = tuple(field.name for field in fields(Case))
@@ -75,6 +76,9 @@ def _moved(
     version = case.version + 1
     if changes.get("status", Status.SNOOZED) is not Status.SNOOZED:
         changes["snoozed_until"], changes["rested"] = None, None
+    if "draft" in changes:
+        # Whoever approved the draft before approved other words.
+        changes["approvals"] = ()
     # What `replace` does, at a third less: every move of every case comes through here.
     values = {name: getattr(case, name) for name in _FIELDS}
     values.update(changes)
@@ -161,6 +165,25 @@ def classify(case: Case, classification: Classification, *, at: datetime, promis
         status=Status.CLASSIFIED,
         classification=kept,
         promises=promises.still_owed(case.promises, platform=case.platform, classification=kept),
+    )
+
+
+def relabel(
+    case: Case, classification: Classification, *, by: str, at: datetime, promises: Promises
+) -> Moved:
+    """A person says that the model was wrong: the case is decided anew under the labels that are right."""
+    check_legal(case, Move.RELABEL)
+    return _moved(
+        case,
+        Move.RELABEL,
+        by=by,
+        at=at,
+        detail=f"{classification.sentiment}, {classification.intent}, {classification.urgency}",
+        sends=(Send(Topic.CLASSIFIED),),
+        status=Status.CLASSIFIED,
+        classification=classification,
+        draft=None,
+        promises=promises.still_owed(case.promises, platform=case.platform, classification=classification),
     )
 
 
@@ -258,9 +281,17 @@ def hold(
 
 
 def approve(
-    case: Case, *, by: str, at: datetime, draft_sha256: str, not_after: datetime | None = None
+    case: Case,
+    *,
+    by: str,
+    at: datetime,
+    draft_sha256: str,
+    not_after: datetime | None = None,
+    needed: int = 1,
 ) -> Moved:
-    """A person decides that exactly this text goes out.
+    """A person decides that exactly this text goes out; where ``needed`` is two, a second pair of eyes must.
+
+    With more than one needed, who wrote the text does not count, and nobody counts twice (T5).
 
     Raises:
         IllegalMove: there is no draft, or the case is past deciding.
@@ -275,6 +306,18 @@ def approve(
         raise TextChanged(case.id)
     if case.permission is not None and case.permission.way is not Way.SEND:
         raise NotAllowedHere(case.id, rule=case.permission.rule, why=case.permission.why)
+    counted = {*case.approvals, by} - ({draft.written_by} if needed > 1 else set())
+    if len(counted) < needed:
+        if by not in counted:
+            raise IllegalMove("count the approval of who wrote the draft", case.status, case.id)
+        return _moved(
+            case,
+            Move.APPROVE,
+            by=by,
+            at=at,
+            detail=f"{draft.id}, {len(counted)} of {needed} approvals",
+            approvals=tuple(sorted(counted)),
+        )
     outgoing = Outgoing(
         key=f"{case.id}:{draft.id}",
         kind=draft.kind,
@@ -295,6 +338,7 @@ def approve(
         status=Status.APPROVED,
         outgoing=outgoing,
         look_at=None,
+        approvals=(),
     )
 
 
@@ -312,8 +356,8 @@ def edit(case: Case, *, by: str, at: datetime, text: str, draft_id: str) -> Move
     return _moved(case, Move.EDIT, by=by, at=at, detail=draft_id, draft=draft)
 
 
-def reject(case: Case, *, by: str, at: datetime, reason: str) -> Moved:
-    """A person refuses the draft; the reason is kept for the next one."""
+def reject(case: Case, *, by: str, at: datetime, reason: str, again: bool = False) -> Moved:
+    """A person refuses the draft; the reason is kept for the next one, which is asked for with ``again``."""
     check_legal(case, Move.REJECT)
     if case.draft is None:
         raise IllegalMove("reject without a draft", case.status, case.id)
@@ -323,17 +367,17 @@ def reject(case: Case, *, by: str, at: datetime, reason: str) -> Moved:
         by=by,
         at=at,
         detail=reason,
-        sends=(Send(Topic.ESCALATED),),
-        status=Status.HELD,
+        sends=(Send(Topic.CLASSIFIED if again else Topic.ESCALATED),),
+        status=Status.CLASSIFIED if again else Status.HELD,
         draft=None,
         rejections=(*case.rejections, reason),
         why=f"{by} rejected the draft: {reason}",
     )
 
 
-def take(case: Case, *, by: str, at: datetime) -> Moved:
-    """A person makes the case theirs."""
-    return _moved(case, Move.TAKE, by=by, at=at, owner=by)
+def take(case: Case, *, by: str, at: datetime, to: str = "") -> Moved:
+    """A person makes the case theirs, or a colleague's."""
+    return _moved(case, Move.TAKE, by=by, at=at, detail=f"to {to}" if to else "", owner=to or by)
 
 
 def snooze(case: Case, *, by: str, at: datetime, until: datetime) -> Moved:

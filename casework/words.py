@@ -15,6 +15,7 @@ DONE = {
     Move.HEAR: "took this in",
     Move.JOIN: "heard from the customer again",
     Move.CLASSIFY: "labelled this",
+    Move.RELABEL: "corrected the labels",
     Move.IGNORE: "set this aside",
     Move.ACKNOWLEDGE: "acknowledged this",
     Move.DRAFT: "wrote a draft",

@@ -45,6 +45,7 @@ LATER = NOON + 5 * MINUTE
 MOVES: dict[Move, Callable[[Case], Moved | None]] = {
     Move.JOIN: lambda c: moves.join(c, a_mention(2), at=LATER, promises=PROMISES),
     Move.CLASSIFY: lambda c: moves.classify(c, judged(), at=LATER, promises=PROMISES),
+    Move.RELABEL: lambda c: moves.relabel(c, judged(), by="Nina", at=LATER, promises=PROMISES),
     Move.IGNORE: lambda c: moves.ignore(c, rule="chatter", why="nothing to say", at=LATER),
     Move.ACKNOWLEDGE: lambda c: moves.acknowledge(
         c, ACK, draft=None, permission=MAY_SEND, rule="r", why="", at=LATER
@@ -312,3 +313,64 @@ def test_a_manager_who_heard_the_alarm_is_not_told_again() -> None:
         (),
         "Mona",
     )
+
+
+def test_a_second_pair_of_eyes_is_another_person_than_the_author() -> None:
+    """Who wrote the words does not count, and nobody counts twice (T5)."""
+    case = moves.edit(drafted(), by="Nina", at=LATER, text="Sorry!", draft_id="draft-2").case
+    sha256 = case.draft.sha256 if case.draft else ""
+    with pytest.raises(IllegalMove, match="who wrote the draft"):
+        moves.approve(case, by="Nina", at=LATER, draft_sha256=sha256, needed=2)
+    once = moves.approve(case, by="Ola", at=LATER, draft_sha256=sha256, needed=2)
+    again = moves.approve(once.case, by="Ola", at=LATER, draft_sha256=sha256, needed=2)
+    twice = moves.approve(again.case, by="Sky", at=LATER, draft_sha256=sha256, needed=2)
+
+    assert (once.case.status, once.case.approvals, once.sends) == (Status.DRAFTED, ("Ola",), ())
+    assert again.case.approvals == ("Ola",)
+    assert (twice.case.status, twice.case.approvals) == (Status.APPROVED, ())
+
+
+def test_new_words_need_new_approvals() -> None:
+    """Whoever approved the draft before approved something else."""
+    once = moves.approve(drafted(), by="Ola", at=LATER, draft_sha256=SHA, needed=2).case
+    edited = moves.edit(once, by="Nina", at=LATER, text="Sorry!", draft_id="draft-2").case
+
+    assert edited.approvals == ()
+
+
+def test_a_corrected_label_is_decided_anew_and_drops_promises_nobody_owes() -> None:
+    """A person says that no reply is needed: nothing is owed any more, and the draft goes."""
+    moved = moves.relabel(drafted(), judged(Urgency.LOW), by="Nina", at=LATER, promises=PROMISES)
+
+    assert (moved.case.status, moved.case.draft) == (Status.CLASSIFIED, None)
+    assert not [promise for promise in moved.case.promises if promise.running]
+    assert [send.topic for send in moved.sends] == [Topic.CLASSIFIED]
+
+
+def test_another_draft_is_asked_for_at_once() -> None:
+    """The reason goes with it, so that the same is not proposed again."""
+    moved = moves.reject(drafted(), by="Nina", at=LATER, reason="tone", again=True)
+
+    assert (moved.case.status, moved.case.rejections) == (Status.CLASSIFIED, ("tone",))
+    assert [send.topic for send in moved.sends] == [Topic.CLASSIFIED]
+
+
+def test_a_case_is_given_to_a_colleague() -> None:
+    """The timeline says by whom."""
+    moved = moves.take(drafted(), by="Mona", at=LATER, to="Ola")
+
+    assert moved.case.owner == "Ola"
+    assert (moved.timeline[0].by, moved.timeline[0].detail) == ("Mona", "to Ola")
+
+
+def test_a_reply_that_waits_its_turn_comes_back_by_the_clock() -> None:
+    """Everything is checked again then; nothing of the last attempt is in flight."""
+    waiting = moves.wait_its_turn(sending(), at=NOON, why="429", until=LATER).case
+    assert (waiting.status, waiting.next_wake()) == (Status.APPROVED, LATER)
+    assert waiting.outgoing is not None
+    assert waiting.outgoing.started_at is None
+    woken = moves.wake(waiting, at=LATER)
+
+    assert woken is not None
+    assert woken.case.look_at is None
+    assert Topic.APPROVED in [send.topic for send in woken.sends]
