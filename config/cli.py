@@ -28,7 +28,11 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Check, show and explain the settings.", no_args_is_help=True)
 dead_app = typer.Typer(help="What could not be handled: list it, put it back.", invoke_without_command=True)
+plugins_app = typer.Typer(
+    help="Platforms: list those installed, begin one of your own.", no_args_is_help=True
+)
 app.add_typer(config_app, name="config", rich_help_panel="Look inside")
+app.add_typer(plugins_app, name="plugins", rich_help_panel="Look inside")
 app.add_typer(dead_app, name="dead-letters", rich_help_panel="Daily work")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
@@ -170,6 +174,22 @@ def up(
     from config import commands
 
     _run(commands.up(config=config, listen=desk, only=tuple(only or ()), insecure=insecure))
+
+
+@app.command(rich_help_panel="Start here")
+def listen(
+    platform: Annotated[str, typer.Argument(help="Such as bluesky, which needs no account.")],
+    keyword: Annotated[
+        list[str] | None, typer.Option("--keyword", "-k", help="A word to listen for; repeatable.")
+    ] = None,
+    config: BrandFile = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Print what a platform says about a word, live. Stores nothing, answers nobody."""
+    from config import commands
+
+    _run(commands.listen(platform, tuple(keyword or ()), config=config, limit=limit, as_json=as_json))
 
 
 @app.command(rich_help_panel="Run it")
@@ -370,6 +390,32 @@ def config_explain(key: Annotated[str, typer.Argument(help="Such as promises.wit
     from config.explain import explain
 
     typer.echo(explain(key))
+
+
+@plugins_app.command("list")
+def plugins_list(config: BrandFile = None, as_json: Json = False) -> None:
+    """List the platforms that are installed, whether each is ready and what it can do."""
+    from config import plugins
+
+    found = _run(plugins.listed(config, tell=_say))
+    if as_json:
+        _print_json([platform.as_json() for platform in found])
+        return
+    for platform in found:
+        typer.echo(platform.sentence())
+
+
+@plugins_app.command("new")
+def plugins_new(
+    name: Annotated[str, typer.Argument(help="What mentions will call it, such as lemmy.")],
+    directory: Annotated[Path | None, typer.Argument(help="Where; ./heard-NAME without one.")] = None,
+) -> None:
+    """Write a small package for a platform of your own: it runs and keeps the contract."""
+    from config import plugins
+
+    for file in plugins.new_plugin(name, directory):
+        typer.echo(f"wrote {file}")
+    _say("Next: its README.md")
 
 
 def _columns(written: str | None) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -13,9 +13,10 @@ import typer
 from watchfiles import awatch
 
 from casework.clock import Clock, FastClock, SystemClock
-from casework.errors import HeardError
+from casework.errors import HeardError, TryAgainLater
 from config.brand import Brand, reload_if_valid
-from config.doctor import Check, for_brand, for_store
+from config.connecting import Connections, connect
+from config.doctor import Check, for_brand, for_paths, for_store
 from config.heralds import LogHerald, TerminalHerald
 from config.lanes import only_one
 from config.places import Place
@@ -24,12 +25,17 @@ from config.recorded import DAY, Playing, Recording, opened
 from config.serving import Address, api_token, bind, desk
 from config.summary import Summary, summarise
 from config.usage import WrongUsage
-from config.wiring import STAGES, Line, Model, own_handles, put_together
+from config.wiring import EVERYWHERE, STAGES, Accounts, Line, Model, own_handles, put_together
 from escalation.promises import ringing
+from listener.rereading import Rereader
 from platforms.feed import Feed, load_feed, shifted
+from platforms.platform import Path as ListeningPath
+from platforms.platform import Platform
 from platforms.replay import ReplayPlatform, ReplyRecord
-from streams.connection import Store, open_store
+from streams.budget import SharedBudget
+from streams.connection import LOST, Store, open_store
 from streams.dead_letters import DeadLetters
+from streams.paths import PathReport, PathReports
 from webdesk.app import serve
 
 log = structlog.get_logger(__name__)
@@ -37,6 +43,8 @@ log = structlog.get_logger(__name__)
 LIVE: Final = "live"
 REACH_EVERY_S: Final = 1.0
 LOOK_EVERY_S: Final = 1.0
+REPORT_EVERY_S: Final = 5.0
+REREAD_EVERY_S: Final = 120.0
 PARTS: Final = (*STAGES, "listener", "promises", "desk")
 
 
@@ -175,7 +183,8 @@ async def _open_desk(
         return (await summed()).as_json()
 
     async def health() -> Sequence[Check]:
-        return [*await for_store(store), *for_brand(line.brand)]
+        paths = await for_paths(store, line.clock.now())
+        return [*await for_store(store), *for_brand(line.brand), *paths]
 
     token = api_token(place.folder, _secret(place))
     shown = desk(line, address, token=token, summary=summary, health=health, live=live, speed=speed)
@@ -215,14 +224,21 @@ async def up(
         store = await stack.enter_async_context(
             open_store(place.redis_url, place.folder / "store", insecure=insecure)
         )
-        platform = _replay(brand, place, clock)
+        replay = _replay(brand, place, clock)
+        budget = SharedBudget(store, clock)
+        # A recorded day names real platforms and real posts: it is never played beside them.
+        connections = Connections() if replay else connect(brand, place, clock=clock, budget=budget)
+        stack.push_async_callback(connections.close)
+        _say_missing(connections)
+        unlabelled = await _unlabelled(brand, connections)
         line = stack.enter_context(
             put_together(
                 store,
                 brand,
                 clock=clock,
                 model=load_model(),
-                platforms={"*": platform} if platform else {},
+                platforms={"*": replay} if replay else connections.platforms,
+                accounts=EVERYWHERE if replay else Accounts(connections.posting, unlabelled),
                 herald=LogHerald(),
                 locks=place.folder / "locks",
                 stages=[stage for stage in STAGES if stage in parts],
@@ -233,13 +249,71 @@ async def up(
             raise HeardError(f"this store holds a recorded day ({owner}); use another HEARD_HOME or database")
         tasks = await stack.enter_async_context(_stages(line, store, promises="promises" in parts))
         tasks.create_task(_follow_brand(line, brand.source))
-        if platform is not None and "listener" in parts:
-            tasks.create_task(line.listener("replay").run(platform))
+        if "listener" in parts:
+            stack.enter_context(only_one(place.folder / "locks" / "listener", "listens from here already"))
+            _listen(tasks, store, line, {"replay": replay} if replay else connections.platforms)
         if address is not None:
             await _open_desk(tasks, store, line, address, place, summed=partial(_summed, store, line))
             _say(f"The desk is open:\n\n    {address.link}\n")
         log.info("running", parts=list(parts), brand=brand.name)
         await asyncio.Event().wait()
+
+
+def _say_missing(connections: Connections) -> None:
+    for name, why in connections.missing.items():
+        log.warning("not connected", platform=name, why=str(why), fix=why.fix)
+
+
+async def _unlabelled(brand: Brand, connections: Connections) -> frozenset[str]:
+    """Where the profile does not say that it replies by itself, whatever brand.yaml says: none goes out."""
+    if not brand.automatic.enabled:
+        return frozenset()
+    found = set[str]()
+    for name, platform in connections.platforms.items():
+        try:
+            profile = await platform.profile()
+        except TryAgainLater as fault:
+            log.warning("profile could not be read: no automatic replies", platform=name, why=str(fault))
+            found.add(name)
+        else:
+            if profile is not None and not profile.labelled:
+                log.error("profile is not labelled: no automatic replies", platform=name)
+                found.add(name)
+    return frozenset(found)
+
+
+def _listen(tasks: asyncio.TaskGroup, store: Store, line: Line, platforms: Mapping[str, Platform]) -> None:
+    """Follow every path of every platform, and say every few seconds how well each hears."""
+    paths = {
+        (name if path.name == name else f"{name}/{path.name}"): path
+        for name, platform in platforms.items()
+        for path in platform.paths
+    }
+    for feed, path in paths.items():
+        tasks.create_task(line.listener(feed).run(path))
+    tasks.create_task(_report(PathReports(store), paths, line.clock))
+    rereader = Rereader(line.cases, line.cursors, platforms, line.clock, store.forget_deleted)
+    tasks.create_task(_look_again(rereader))
+
+
+async def _look_again(rereader: Rereader) -> None:
+    """Look for deletions and edits when they are due, and for colleagues' answers all the time."""
+    while True:
+        with suppress(*LOST):
+            await rereader.look_again()
+            await rereader.look_for_answers()
+        await asyncio.sleep(REREAD_EVERY_S)
+
+
+async def _report(reports: PathReports, paths: Mapping[str, ListeningPath], clock: Clock) -> None:
+    while True:
+        now = clock.now()
+        said = [(feed, path.state()) for feed, path in paths.items()]
+        with suppress(*LOST):
+            await reports.put(
+                [PathReport(feed, s.ok, s.words, s.since, now, s.last_at, s.connects) for feed, s in said]
+            )
+        await asyncio.sleep(REPORT_EVERY_S)
 
 
 async def _summed(store: Store, line: Line) -> Summary:

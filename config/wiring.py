@@ -22,9 +22,8 @@ from casework.case import Case, Moved, Topic
 from casework.classification import Classification
 from casework.clock import Clock
 from casework.draft import Draft
-from casework.mention import Mention
 from casework.moves import APPROVAL_LASTS
-from casework.reply import Outgoing, Permission
+from casework.reply import Outgoing
 from casework.sla import OpeningHours, Promises
 from classifier.worker import ClassifierWorker
 from config.brand import Brand
@@ -35,7 +34,7 @@ from escalation.worker import EscalationWorker
 from listener.tracker import Tracker, bare_handle
 from listener.worker import Listener
 from platforms.platform import Platform
-from platforms.rules import Automatic, ReplyMode, Terms, permission
+from platforms.rules import Automatic, ReplyMode, Terms, TermsOf
 from responder.drafting import NothingFits, acknowledgement, compose
 from responder.knowledge import KnowledgeBase, load_articles
 from responder.policy import Rule
@@ -66,6 +65,22 @@ class Model(Protocol):
     def embed(self, texts: Sequence[str], *, handles: Collection[str] | None = None) -> list[list[float]]:
         """One unit vector a text, in order."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """What is known of the accounts that reply: where there is one that may post (None: everywhere).
+
+    ``unlabelled`` are the platforms where its profile does not say that it replies by itself, whatever
+    the brand's file says (X6, B2, M2).
+    """
+
+    posting: frozenset[str] | None = None
+    unlabelled: frozenset[str] = frozenset()
+
+
+EVERYWHERE = Accounts()
+"""A recorded day: any platform that it names takes replies."""
 
 
 @dataclass(slots=True)
@@ -143,6 +158,7 @@ def put_together(
     herald: Herald,
     locks: Path,
     stages: Sequence[str] = tuple(STAGES),
+    accounts: Accounts = EVERYWHERE,
     on_saved: Callable[[Moved], None] | None = None,
 ) -> Iterator[Line]:
     """The line over a store; ``platforms`` by what mentions call them, ``*`` for every other.
@@ -155,7 +171,14 @@ def put_together(
 
     def handlers(current: Brand) -> Mapping[str, Handler]:
         return stage_handlers(
-            store, cases, current, clock=clock, model=model, platforms=platforms, herald=herald
+            store,
+            cases,
+            current,
+            clock=clock,
+            model=model,
+            platforms=platforms,
+            herald=herald,
+            accounts=accounts,
         )
 
     first = handlers(brand)
@@ -196,10 +219,11 @@ def stage_handlers(
     model: Model,
     platforms: Mapping[str, Platform],
     herald: Herald,
+    accounts: Accounts = EVERYWHERE,
 ) -> Mapping[str, Handler]:
     """What each stage does with a batch of cases, under the brand's present settings."""
     switch = PauseSwitch(store)
-    promises, permit = brand.promises(now=clock.now()), permitting(brand)
+    promises, terms = brand.promises(now=clock.now()), permitting(brand, accounts)
     own = own_handles(brand)
     return {
         "classifier": ClassifierWorker(
@@ -208,13 +232,13 @@ def stage_handlers(
             clock=clock,
         ),
         "responder": ResponderWorker(
-            responder=responding(brand, model, clock, permit),
+            responder=responding(brand, model, clock, terms),
             cases=cases,
             allowance=Allowance(store),
             clock=clock,
         ),
         "sender": Sender(
-            cases=cases, platforms=platforms, permit=permit, switch=switch, promises=promises, clock=clock
+            cases=cases, platforms=platforms, terms=terms, switch=switch, promises=promises, clock=clock
         ),
         "escalation": EscalationWorker(herald=herald),
         "alerts": AlertWorker(herald=herald, clock=clock),
@@ -230,15 +254,24 @@ def tracking(brand: Brand) -> Tracker:
     return Tracker(own_handles=own, ignore=brand.ignore)
 
 
-def permitting(brand: Brand) -> Callable[[Mention], Permission]:
-    """The platforms' rules, with how the brand uses each."""
+def permitting(brand: Brand, accounts: Accounts = EVERYWHERE) -> TermsOf:
+    """How the brand uses each platform: what `platforms.rules.may` is asked with."""
+    automatic = Automatic(enabled=brand.automatic.enabled, confidence=brand.automatic.confidence)
     terms = {
-        name: Terms(reply=ReplyMode(part.reply), allowed_places=frozenset(part.reply_in))
+        name: Terms(
+            reply=ReplyMode(part.reply),
+            allowed_places=frozenset(part.reply_in),
+            labelled=part.labelled and name not in accounts.unlabelled,
+            account=accounts.posting is None or name in accounts.posting,
+            approval=part.approval_reference,
+            ai_replies_approved=part.approval_reference if part.ai_replies_approved else None,
+            automatic=automatic,
+        )
         for name, part in brand.platforms.items()
     }
     # A platform that the brand does not name is off: people may still answer there themselves.
     off = Terms(reply=ReplyMode.MANUAL)
-    return lambda mention: permission(mention, terms.get(mention.platform, off))
+    return lambda platform: terms.get(platform, off)
 
 
 def own_handles(brand: Brand) -> frozenset[str]:
@@ -253,16 +286,13 @@ def desk_hours(hours: OpeningHours, now: datetime) -> str:
     return ", ".join(f"{span.start:%H:%M}-{span.end:%H:%M}" for span in spans)
 
 
-def responding(
-    brand: Brand, model: Model, clock: Clock, permit: Callable[[Mention], Permission]
-) -> Responder:
+def responding(brand: Brand, model: Model, clock: Clock, terms: TermsOf) -> Responder:
     """The brand's rules, knowledge and wording."""
     knowledge = KnowledgeBase(
         load_articles(brand.knowledge), partial(model.embed, handles=own_handles(brand))
     )
     wording = load_templates(brand.templates)
-    automatic, caps = brand.automatic, brand.automatic.at_most
-    hours = brand.hours(now=clock.now())
+    caps, hours = brand.automatic.at_most, brand.hours(now=clock.now())
 
     def write(case: Case, rule: Rule) -> Draft | NothingFits:
         now = clock.now()
@@ -291,14 +321,9 @@ def responding(
 
     return Responder(
         rules=brand.rules(),
-        permit=permit,
+        terms=terms,
         compose=write,
         acknowledgement=acknowledge,
-        automatic=Automatic(
-            enabled=automatic.enabled,
-            labelled=frozenset(name for name, part in brand.platforms.items() if part.labelled),
-            confidence=automatic.confidence,
-        ),
         caps=Caps(
             per_hour=caps.per_hour,
             per_customer=caps.per_customer.count,

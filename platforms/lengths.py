@@ -11,8 +11,6 @@ from dataclasses import dataclass
 import emoji
 import regex  # type: ignore[import-untyped]
 
-from casework.errors import HeardError
-
 LINK_LENGTH = 23
 """What X and Mastodon count for any link: they shorten it, or pretend to."""
 
@@ -54,14 +52,6 @@ _REMOTE_HANDLE = regex.compile(r"(?<![\w@/])@\w[\w.-]{0,63}@[\w-]+(?:\.[\w-]+)+"
 _LONGEST_LABEL = 63
 
 
-class UnknownPlatform(HeardError):
-    """No counting is known for this platform."""
-
-    def __init__(self, platform: str) -> None:
-        super().__init__(f"nobody told Heard how {platform!r} counts the length of a reply")
-        self.platform = platform
-
-
 @dataclass(frozen=True, slots=True)
 class Length:
     """How much of a platform's limit a text uses; ``unit`` is the word people see beside the numbers.
@@ -90,15 +80,10 @@ class Length:
 def measure(platform: str, text: str, *, mastodon_limit: int = MASTODON_LIMIT) -> Length:
     """How long the text is as the platform counts.
 
-    A recorded platform counts as the one it recorded: ``replay:bluesky`` as Bluesky; a bare ``replay``
-    as X, which is the strictest.
-
-    Raises:
-        UnknownPlatform: no counting is known for it.
+    A recorded platform counts as the one it recorded: ``replay:bluesky`` as Bluesky. A bare ``replay``
+    and a plugin's platform count as X, whose limit is the shortest that Heard knows.
     """
-    match _counted_as(platform):
-        case "x":
-            return Length(_weight(text), _X_LIMIT, "characters as X counts")
+    match platform.removeprefix("replay:"):
         case "bluesky":
             return _bluesky(text)
         case "mastodon":
@@ -106,7 +91,7 @@ def measure(platform: str, text: str, *, mastodon_limit: int = MASTODON_LIMIT) -
         case "reddit":
             return Length(len(text), _REDDIT_LIMIT, "characters")
         case _:
-            raise UnknownPlatform(platform)
+            return Length(_weight(text), _X_LIMIT, "characters as X counts")
 
 
 def cut(platform: str, text: str, *, mastodon_limit: int = MASTODON_LIMIT) -> str:
@@ -132,10 +117,6 @@ def graphemes(text: str) -> list[str]:
 def links(text: str) -> list[str]:
     """What X would make a link, with or without "https://", in order."""
     return [found.group() for found in _LINK_ON_X.finditer(text) if _link_span(found)]
-
-
-def _counted_as(platform: str) -> str:
-    return "x" if platform == "replay" else platform.removeprefix("replay:")
 
 
 def _longest_that_fits(text: str, borders: list[int], fits: Callable[[str], bool]) -> str:

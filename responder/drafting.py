@@ -93,7 +93,7 @@ def acknowledgement(
 ) -> Outgoing | NothingFits:
     """The reply that says "we have seen it" by itself, with the words that say no person wrote it.
 
-    Whether it may go out is `platforms.rules.may_acknowledge`; the same case and mention give the same
+    Whether it may go out is `platforms.rules.may`; the same case and mention give the same
     key and the same text, however often this is asked.
 
     Raises:
@@ -122,6 +122,7 @@ def acknowledgement(
         decided_at=at,
         automatic=True,
         not_after=not_after,
+        language=template.language,
     )
 
 

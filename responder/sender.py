@@ -7,7 +7,7 @@ byte for byte. The clock brings such a case back (`Case.look_at`), so nothing de
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -19,9 +19,10 @@ from casework.case import IN_FLIGHT, Case, Moved, Status
 from casework.clock import Clock
 from casework.errors import Conflict, HeardError, TryAgainLater
 from casework.mention import Mention
-from casework.reply import Outgoing, Permission, Way
+from casework.reply import Outgoing, Way
 from casework.sla import Promises
 from platforms.platform import DEADLINE, Busy, Fate, Gone, Platform, Posted, Refused, Unknown
+from platforms.rules import Action, Situation, TermsOf, may, said
 from streams.case_store import CaseStore, Entry
 from streams.consumer import Result, Work
 from streams.switch import PauseSwitch
@@ -31,6 +32,7 @@ log = structlog.get_logger(__name__)
 MARGIN: Final = timedelta(seconds=5)
 PAUSE_CHECK: Final = timedelta(seconds=1)
 RECORD_ROUNDS: Final = 50
+STOPPED_IN_TIME: Final = "the author asked not to be answered, just in time (rule X5)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Sender:
 
     cases: CaseStore
     platforms: Mapping[str, Platform]
-    permit: Callable[[Mention], Permission]
+    terms: TermsOf
     switch: PauseSwitch
     promises: Promises
     clock: Clock
@@ -51,13 +53,13 @@ class Sender:
     async def _one(self, work: Work) -> Result:
         case = work.case
         try:
-            if case.status is Status.APPROVED:
+            if case.status is Status.APPROVED and case.look_at is None:
                 return await self._first_attempt(case, work.entry)
             if case.status in IN_FLIGHT and case.look_at is None:
                 return await self._look(case, work.entry)
         except (TryAgainLater, Conflict) as fate:
             return fate
-        # Moved on, or in flight until the clock brings it back.
+        # Moved on, or waiting until the clock brings it back.
         return None
 
     # ── before ───────────────────────────────────────────────────────────────────────────────────
@@ -85,19 +87,23 @@ class Sender:
             return moves.withdraw(case, mention_key=mention.key, at=now)
         if seen.text != mention.text:
             return moves.amend(case, mention_key=mention.key, text=seen.text, at=now)
-        permission = self.permit(mention)
+        situation = await self._situation(case, mention, outgoing)
         ours = frozenset(reply.id for reply in case.replies)
         why = (
             _too_late(outgoing, now)
-            or (permission.why if permission.way is not Way.SEND else None)
-            or ("the author asked not to be answered (rule X5)" if await self._opted_out(case) else None)
-            or _already(case, outgoing)
+            or _forbidden(situation, outgoing)
             or _somebody(await platform.answered(mention, ours=ours))
         )
-        return moves.stop_sending(case, at=now, why=why, permission=permission) if why else None
+        if not why:
+            return None
+        # The case goes to people: what it says from now on is whether their reply may be posted.
+        return moves.stop_sending(case, at=now, why=why, permission=may(situation, Action.REPLY))
 
-    async def _opted_out(self, case: Case) -> bool:
-        return await self.cases.opted_out(case.platform, case.author.id)
+    async def _situation(self, case: Case, mention: Mention, outgoing: Outgoing) -> Situation:
+        """The case under the settings and the opt-outs of now."""
+        opted_out = await self.cases.opted_out(case.platform, case.author.id)
+        terms = self.terms(case.platform)
+        return Situation.of(case, mention, terms, opted_out=opted_out, sending=outgoing)
 
     async def _check_switch(self) -> None:
         by = await self.switch.paused_by()
@@ -108,6 +114,9 @@ class Sender:
 
     async def _post(self, case: Case, entry: Entry, platform: Platform) -> Result:
         mention, outgoing = _decided(case)
+        if await self.cases.opted_out(case.platform, case.author.id):
+            # The last thing that is asked before the post: whoever says stop until here is heard (X5).
+            return moves.refuse(case, at=self.clock.now(), why=STOPPED_IN_TIME)
         try:
             async with asyncio.timeout(DEADLINE.total_seconds()):
                 fate = await platform.reply(mention, outgoing)
@@ -136,10 +145,9 @@ class Sender:
             return moves.sent(case, reply_id=fate.id, posted_at=fate.at, at=now, promises=self.promises)
         if isinstance(fate, Refused):
             return moves.refuse(case, at=now, why=fate.why)
-        wait = self._look_at(now, platform)
-        if isinstance(fate, Busy):
-            wait = max(wait, now + fate.after)
-        return moves.lose_track(case, at=now, why=fate.why, look_at=wait)
+        if isinstance(fate, Busy) and case.status is Status.SENDING:
+            return moves.wait_its_turn(case, at=now, why=fate.why, until=now + fate.after)
+        return moves.lose_track(case, at=now, why=fate.why, look_at=self._look_at(now, platform))
 
     # ── after an unknown fate ────────────────────────────────────────────────────────────────────
 
@@ -153,11 +161,10 @@ class Sender:
         now = self.clock.now()
         if isinstance(await platform.reread(mention), Gone):
             return moves.refuse(case, at=now, why="the author deleted the post; nothing was published")
-        if await self._opted_out(case):
-            return moves.refuse(case, at=now, why="the author asked not to be answered (rule X5)")
-        late = _too_late(outgoing, now)
-        if late:
-            return moves.refuse(case, at=now, why=late)
+        situation = await self._situation(case, mention, outgoing)
+        why = _forbidden(situation, outgoing) or _too_late(outgoing, now)
+        if why:
+            return moves.refuse(case, at=now, why=why)
         await self._check_switch()
         again = await self.cases.save(moves.resend(case, at=now, look_at=self._look_at(now, platform)))
         return await self._post(again, entry, platform)
@@ -186,10 +193,9 @@ def _too_late(outgoing: Outgoing, now: datetime) -> str | None:
     return None
 
 
-def _already(case: Case, outgoing: Outgoing) -> str | None:
-    # X2: at most one reply an interaction; a second only after a new post of theirs.
-    same = [r for r in case.replies if r.answers == outgoing.answers and r.kind == outgoing.kind]
-    return f"this post has its {outgoing.kind} already (rule X2)" if same else None
+def _forbidden(situation: Situation, outgoing: Outgoing) -> str | None:
+    permission = may(situation, Action.ACKNOWLEDGE if outgoing.automatic else Action.REPLY)
+    return None if permission.way is Way.SEND else said(permission)
 
 
 def _somebody(reply_id: str | None) -> str | None:

@@ -12,7 +12,8 @@ from casework.clock import Clock
 from casework.draft import Draft
 from casework.mention import Mention
 from casework.reply import Outgoing, Permission, Way
-from platforms.rules import FOR_PEOPLE, RULES, Automatic, Objection, may_acknowledge
+from platforms.rules import FOR_PEOPLE, RULES, Objection, Situation, TermsOf, may, said
+from platforms.rules import Action as Posting
 from responder.drafting import NothingFits
 from responder.policy import Action, Rule, decide
 from streams.allowance import Allowance
@@ -20,6 +21,7 @@ from streams.case_store import CaseStore
 from streams.consumer import Result, Work
 
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 MANAGERS = "managers"
 
 
@@ -40,10 +42,9 @@ class Responder:
     """
 
     rules: tuple[Rule, ...]
-    permit: Callable[[Mention], Permission]
+    terms: TermsOf
     compose: Callable[[Case, Rule], Draft | NothingFits]
     acknowledgement: Callable[[Case, Rule], Outgoing | NothingFits]
-    automatic: Automatic
     caps: Caps
 
 
@@ -68,27 +69,27 @@ class ResponderWorker:
         if Topic.OPT_OUT in judged.topics:
             await self.cases.opt_out(case.platform, case.author.id)
             return moves.ignore(case, rule="opt-out", why=RULES["X5"].sentence, at=now)
-        rule, allowed = decide(self.responder.rules, case), self.responder.permit(case.last)
-        if await self.cases.opted_out(case.platform, case.author.id):
-            allowed = Permission(Way.BY_HAND, rule="X5", why=RULES["X5"].sentence)
+        rule = decide(self.responder.rules, case)
+        opted_out = await self.cases.opted_out(case.platform, case.author.id)
+        situation = Situation.of(case, case.last, self.responder.terms(case.platform), opted_out=opted_out)
         touched = sorted(FOR_PEOPLE & set(judged.topics))
         if touched and rule.do is not Action.ESCALATE:
             rule = Rule(id="T2", do=Action.ESCALATE, to=MANAGERS)
-        return await self._carry_out(case, rule, allowed, now)
+        return await self._carry_out(case, rule, situation, now)
 
-    async def _carry_out(self, case: Case, rule: Rule, allowed: Permission, now: datetime) -> Moved:
-        why = f"rule {rule.id}"
+    async def _carry_out(self, case: Case, rule: Rule, situation: Situation, now: datetime) -> Moved:
+        why, allowed = f"rule {rule.id}", may(situation, Posting.REPLY)
         if rule.do is Action.IGNORE:
             return moves.ignore(case, rule=rule.id, why=why, at=now)
         if rule.do is Action.ESCALATE:
             to = rule.to or MANAGERS
             return moves.hold(case, permission=allowed, rule=rule.id, why=why, at=now, to=to)
         if rule.do is Action.ACKNOWLEDGE:
-            objection = await self._objection(case, allowed, now)
+            objection = await self._objection(situation, now)
             outgoing = None if objection else await self._write_acknowledgement(case, rule)
             if isinstance(outgoing, Outgoing):
                 return await self._acknowledge(case, outgoing, rule, allowed, now)
-            reason = objection.why if objection else outgoing.why if outgoing else ""
+            reason = said(objection) if objection else outgoing.why if outgoing else ""
             why = f"{why}; not acknowledged by itself: {reason}"
         return await self._draft(case, rule, allowed, why, now)
 
@@ -106,16 +107,19 @@ class ResponderWorker:
 
     # ── by itself ────────────────────────────────────────────────────────────────────────────────
 
-    async def _objection(self, case: Case, allowed: Permission, now: datetime) -> Objection | None:
+    async def _objection(self, situation: Situation, now: datetime) -> Objection | None:
         """Why nothing may go out without a person; None when it may."""
-        caps, author = self.responder.caps, case.author.id
-        objection = may_acknowledge(case, allowed=allowed, automatic=self.responder.automatic)
-        if objection is not None:
-            return objection
+        caps, mention = self.responder.caps, situation.mention
+        if thread := _thread(mention):
+            spent = await self.allowance.spent_on(mention.platform, thread, now - DAY, now)
+            situation = replace(situation, automatic_in_thread=spent)
+        permission = may(situation, Posting.ACKNOWLEDGE)
+        if permission.way is not Way.SEND:
+            return Objection(permission.why, permission.rule)
         if await self.allowance.spent(now - HOUR, now) >= caps.per_hour:
             return Objection(f"{caps.per_hour} automatic replies went out within the hour.")
-        since = now - caps.customer_span
-        if await self.allowance.spent_on(case.platform, author, since, now) >= caps.per_customer:
+        since, author = now - caps.customer_span, mention.author.id
+        if await self.allowance.spent_on(mention.platform, author, since, now) >= caps.per_customer:
             return Objection("This customer had an automatic reply lately.", "X2")
         return None
 
@@ -126,6 +130,8 @@ class ResponderWorker:
         self, case: Case, outgoing: Outgoing, rule: Rule, allowed: Permission, now: datetime
     ) -> Moved:
         await self.allowance.spend(case.platform, case.author.id, outgoing.key, now)
+        if thread := _thread(case.last):
+            await self.allowance.spend(case.platform, thread, outgoing.key, now)
         draft = await self._compose(case, rule)
         return moves.acknowledge(
             case,
@@ -136,3 +142,8 @@ class ResponderWorker:
             why=f"rule {rule.id}",
             at=now,
         )
+
+
+def _thread(mention: Mention) -> str | None:
+    """What the allowance counts a Reddit submission under, as it counts an author (R3)."""
+    return f"thread:{mention.conversation or mention.id}" if mention.platform == "reddit" else None

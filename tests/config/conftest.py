@@ -30,6 +30,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("HEARD_CONFIG", "HEARD_REDIS_URL", "REDIS_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HEARD_HOME", str(tmp_path / "home"))
+    # No test reaches another machine: where Bluesky would be, nobody listens.
+    monkeypatch.setenv("HEARD_BLUESKY__JETSTREAM_URL", "ws://127.0.0.1:9/subscribe")
+    for name in ("SERVICE_URL", "APPVIEW_URL"):
+        monkeypatch.setenv(f"HEARD_BLUESKY__{name}", "http://127.0.0.1:9")
     monkeypatch.chdir(tmp_path)
     return tmp_path / "home"
 

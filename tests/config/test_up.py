@@ -54,6 +54,8 @@ class Service:
 def command(*arguments: str, home: Path) -> "subprocess.Popen[str]":
     """A command of its own process, in its own home."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("HEARD_", "REDIS_"))}
+    environment |= {f"HEARD_BLUESKY__{name}": "http://127.0.0.1:9" for name in ("SERVICE_URL", "APPVIEW_URL")}
+    environment["HEARD_BLUESKY__JETSTREAM_URL"] = "ws://127.0.0.1:9/subscribe"
     environment |= {"HEARD_HOME": str(home), "HEARD_DESK__TOKEN": TOKEN, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         [sys.executable, "-m", "config.cli", *arguments],

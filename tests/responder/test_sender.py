@@ -1,6 +1,7 @@
 """The sender: never two replies, never none, whatever the platform answers and whatever dies."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,10 +9,12 @@ import pytest
 from casework import moves
 from casework.case import Case, Moved, Status, Topic
 from casework.clock import ManualClock
+from casework.draft import ReplyKind
 from casework.mention import Mention
-from casework.reply import Permission, Way
+from casework.reply import Outgoing, Reply, Way
 from escalation.promises import PromiseClock
 from platforms.platform import Busy, Refused, Unknown
+from platforms.rules import Automatic, ReplyMode, Terms
 from responder.sender import Sender
 from streams import topics
 from streams.case_store import CaseStore
@@ -31,7 +34,7 @@ class Desk:
     def __init__(self, store: Store, cases: CaseStore, clock: ManualClock) -> None:
         self.store, self.cases, self.clock = store, cases, clock
         self.platform = ScriptedPlatform(clock)
-        self.permission = MAY_SEND
+        self.terms = Terms(labelled=True, automatic=Automatic(enabled=True))
         self.switch = PauseSwitch(store)
         self.promise_clock = PromiseClock(cases, clock)
         self.consumer = self.new_process()
@@ -41,7 +44,7 @@ class Desk:
         sender = Sender(
             cases=self.cases,
             platforms={"x": self.platform},
-            permit=self._permit,
+            terms=lambda _: self.terms,
             switch=self.switch,
             promises=PROMISES,
             clock=self.clock,
@@ -56,9 +59,6 @@ class Desk:
             clock=self.clock,
         )
 
-    def _permit(self, mention: Mention) -> Permission:
-        return self.permission
-
     async def save(self, *steps: Moved) -> Case:
         """Save moves one after the other."""
         for moved in steps:
@@ -72,6 +72,31 @@ class Desk:
         draft = moves.propose(judgement.case, a_draft(), permission=MAY_SEND, rule="r", why="", at=NOON)
         approval = moves.approve(draft.case, by="Nina", at=NOON, draft_sha256=a_draft().sha256)
         return await self.save(heard, judgement, draft, approval)
+
+    async def acknowledge(self) -> Case:
+        """A case that Heard acknowledges by itself."""
+        heard = moves.hear(a_mention(), case_id=CASE_ID, at=NOON, promises=PROMISES)
+        judgement = moves.classify(heard.case, judged(), at=NOON, promises=PROMISES)
+        outgoing = Outgoing(
+            f"{CASE_ID}:ack",
+            ReplyKind.ACKNOWLEDGEMENT,
+            "We have seen it.",
+            a_mention().key,
+            "heard",
+            NOON,
+            automatic=True,
+        )
+        own = moves.acknowledge(
+            judgement.case, outgoing, draft=a_draft(), permission=MAY_SEND, rule="r", why="", at=NOON
+        )
+        return await self.save(heard, judgement, own)
+
+    async def has_answered(self) -> Case:
+        """The approved case, whose mention has its answer from before."""
+        case = await self.cases.load(CASE_ID)
+        answer = Reply("before", ReplyKind.ANSWER, "1", "Found it.", a_mention().key, "Nina", NOON)
+        moved = moves.note(case, by="Nina", at=NOON, text="")
+        return await self.save(replace(moved, case=replace(moved.case, replies=(answer,))))
 
     async def run(self, *, minutes: int = 0) -> Case:
         """Let everything happen now and in the next minutes."""
@@ -146,7 +171,8 @@ async def test_a_busy_platform_is_asked_again_when_it_says(desk: Desk) -> None:
     """A 429 waits as long as it asks for."""
     desk.platform.script = [Busy("429", timedelta(minutes=5))]
     await desk.approve()
-    await desk.run(minutes=4)
+    waiting = await desk.run(minutes=4)
+    assert (waiting.status, waiting.look_at) == (Status.APPROVED, NOON + 5 * MINUTE)
     assert desk.platform.attempts == 1
 
     case = await desk.run(minutes=2)
@@ -222,8 +248,9 @@ async def test_the_customer_who_writes_during_the_post_does_not_lose_the_record(
     ("what", "why"),
     [
         ("opted out", "asked not to be answered"),
+        ("answered", "has its answer already"),
         ("somebody else", "somebody of the brand answered"),
-        ("forbidden", "not from here"),
+        ("forbidden", "people post on X themselves"),
         ("too late", "could not be posted in time"),
     ],
 )
@@ -235,7 +262,9 @@ async def test_the_look_before_sending_keeps_a_wrong_reply_in(desk: Desk, what: 
     elif what == "somebody else":
         desk.platform.others["x:post-1"] = "by-hand-1"
     elif what == "forbidden":
-        desk.permission = Permission(Way.BY_HAND, rule="X1", why="not from here")
+        desk.terms = Terms(ReplyMode.MANUAL)
+    elif what == "answered":
+        await desk.has_answered()
     else:
         desk.clock.advance(timedelta(hours=2))
     case = await desk.run()
@@ -243,6 +272,74 @@ async def test_the_look_before_sending_keeps_a_wrong_reply_in(desk: Desk, what: 
     assert case.status is Status.HELD
     assert why in case.why
     assert desk.platform.attempts == 0
+
+
+@pytest.mark.parametrize(("what", "rule"), [("opted out", "X5"), ("answered", "X2")])
+async def test_what_the_rules_keep_in_names_its_rule(desk: Desk, what: str, rule: str) -> None:
+    """On the timeline, and as what the case is allowed from now on."""
+    await desk.approve()
+    if what == "opted out":
+        await desk.cases.opt_out("x", "maya")
+    else:
+        await desk.has_answered()
+    case = await desk.run()
+
+    assert (await desk.cases.timeline(CASE_ID))[-1].detail.endswith(f"(rule {rule})")
+    assert case.permission is not None
+    assert (case.permission.way, case.permission.rule) == (Way.NEVER, rule)
+
+
+async def test_an_acknowledgement_is_held_to_the_rules_for_automatic_replies(desk: Desk) -> None:
+    """The label went from the profile meanwhile (X6): Heard keeps quiet, and people may still answer."""
+    await desk.acknowledge()
+    desk.terms = replace(desk.terms, labelled=False)
+    case = await desk.run()
+
+    assert case.status is Status.HELD
+    assert case.why.endswith("(rule X6)")
+    assert desk.platform.attempts == 0
+    assert case.permission is not None
+    assert case.permission.way is Way.SEND
+
+
+async def test_an_acknowledgement_goes_out(desk: Desk) -> None:
+    """It does not stand in its own way as a reply that is on its way."""
+    await desk.acknowledge()
+    case = await desk.run()
+
+    assert case.status is Status.ACKNOWLEDGED
+    assert desk.platform.attempts == 1
+
+
+@pytest.mark.parametrize(
+    ("what", "why"),
+    [
+        ("opted out", "asked not to be answered"),
+        ("forbidden", "people post on X themselves"),
+        ("deleted", "the author deleted the post"),
+        ("too late", "could not be posted in time"),
+    ],
+)
+async def test_what_never_arrived_is_not_repeated_once_something_speaks_against_it(
+    desk: Desk, what: str, why: str
+) -> None:
+    """The look found nothing, so nothing is out: what holds before a first post holds before a second."""
+    desk.platform.script = [Unknown("reset")]
+    await desk.approve()
+    await desk.run()
+    if what == "opted out":
+        await desk.cases.opt_out("x", "maya")
+    elif what == "forbidden":
+        desk.terms = Terms(ReplyMode.MANUAL)
+    elif what == "deleted":
+        desk.platform.texts["x:post-1"] = None
+    else:
+        desk.clock.advance(timedelta(hours=2))
+    case = await desk.run(minutes=1)
+
+    assert case.status is Status.FAILED
+    assert why in case.why
+    assert desk.platform.attempts == 1
 
 
 async def test_an_edited_post_is_judged_anew_before_anything_is_answered(desk: Desk) -> None:
@@ -292,3 +389,44 @@ async def test_the_kill_switch_stops_repeats_too(desk: Desk) -> None:
     case = await desk.run(minutes=1)
 
     assert case.status is Status.ANSWERED
+
+
+@pytest.mark.parametrize(
+    "moment", ["first look", "read again", "colleagues asked", "intent saved", "sent again"]
+)
+async def test_whoever_says_stop_before_the_post_is_heard(
+    desk: Desk, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between any two steps of the sender: nothing is posted after it (X5)."""
+    await desk.approve()
+    platform = desk.platform
+
+    async def stop() -> None:
+        await desk.cases.opt_out("x", "maya")
+
+    def stopping_after(method: str, owner: object) -> None:
+        real = getattr(owner, method)
+
+        async def slow(*args: object, **named: object) -> object:
+            answer = await real(*args, **named)
+            await stop()
+            return answer
+
+        monkeypatch.setattr(owner, method, slow)
+
+    if moment == "first look":
+        stopping_after("paused_by", PauseSwitch)
+    elif moment == "read again":
+        stopping_after("reread", platform)
+    elif moment == "colleagues asked":
+        stopping_after("answered", platform)
+    elif moment == "intent saved":
+        stopping_after("save", desk.cases)
+    else:
+        platform.script = [Unknown("timeout")]
+        stopping_after("find_reply", platform)
+    case = await desk.run(minutes=2)
+
+    assert platform.posts == []
+    assert case.status in (Status.HELD, Status.FAILED)
+    assert "X5" in case.why

@@ -11,9 +11,9 @@ from casework.case import Topic as Line
 from casework.classification import Classification, Topic
 from casework.clock import ManualClock
 from casework.draft import Draft, ReplyKind
-from casework.mention import Author, Mention
-from casework.reply import Outgoing, Permission, Way
-from platforms.rules import Automatic, Terms, permission
+from casework.mention import Author
+from casework.reply import Outgoing, Way
+from platforms.rules import Automatic, ReplyMode, Terms
 from responder.drafting import NothingFits
 from responder.policy import Action, Rule
 from responder.worker import Caps, Responder, ResponderWorker
@@ -22,7 +22,7 @@ from streams.allowance import Allowance
 from streams.case_store import CaseStore, Entry
 from streams.connection import Store
 from streams.consumer import Work
-from tests.fakes.cases import BY_HAND, MAY_SEND, MINUTE, NOON, PROMISES, a_draft, a_mention, judged
+from tests.fakes.cases import MAY_SEND, MINUTE, NOON, PROMISES, a_draft, a_mention, judged
 
 NOTHING = NothingFits("nothing in the knowledge base answers this")
 
@@ -37,8 +37,7 @@ class Desk:
     to: str | None = None
     draft: Draft | NothingFits = field(default_factory=a_draft)
     acknowledgement: Outgoing | NothingFits | None = None
-    allowed: Permission = MAY_SEND
-    enabled: bool = True
+    terms: Terms = field(default_factory=lambda: Terms(labelled=True, automatic=Automatic(enabled=True)))
     caps: Caps = field(default_factory=Caps)
     composed_with: list[Rule] = field(default_factory=list)
     numbers: int = 0
@@ -47,10 +46,13 @@ class Desk:
     def cases(self) -> CaseStore:
         return CaseStore(self.store)
 
-    async def hears(self, judgement: Classification | None = None, *, author: Author | None = None) -> Case:
+    async def hears(
+        self, judgement: Classification | None = None, *, author: Author | None = None, **changes: object
+    ) -> Case:
         """A judged case in the store: Maya's, or another author's."""
         self.numbers += 1
-        mention = replace(a_mention(1, id=f"post-{self.numbers}"), author=author or a_mention().author)
+        changes |= {"id": f"post-{self.numbers}", "author": author or a_mention().author}
+        mention = replace(a_mention(), **changes)  # type: ignore[arg-type]  # each test names real fields
         case_id = topics.case_id(self.numbers, topics.partition_of_mention(mention))
         opened = moves.hear(mention, case_id=case_id, at=self.clock.now(), promises=PROMISES)
         case = await self.cases.save(opened)
@@ -73,16 +75,12 @@ class Desk:
     def _worker(self) -> ResponderWorker:
         responder = Responder(
             rules=(Rule(id="the rule", do=self.do, template="seen", to=self.to),),
-            permit=self._permit,
+            terms=lambda _: self.terms,
             compose=self._compose,
             acknowledgement=self._acknowledge,
-            automatic=Automatic(enabled=self.enabled, labelled=frozenset({"x"})),
             caps=self.caps,
         )
         return ResponderWorker(responder, self.cases, Allowance(self.store), self.clock)
-
-    def _permit(self, mention: Mention) -> Permission:
-        return self.allowed
 
     def _compose(self, case: Case, rule: Rule) -> Draft | NothingFits:
         self.composed_with.append(rule)
@@ -163,13 +161,13 @@ async def test_an_opt_out_is_honoured_at_once_whatever_the_rule(desk: Desk, do: 
 
 
 async def test_an_opt_out_is_remembered(desk: Desk) -> None:
-    """What they write later may be answered by hand only, and is never acknowledged by itself."""
+    """What they write later is not answered either, by nobody, and the case says why."""
     desk.do = Action.ACKNOWLEDGE
     await desk.answers(await desk.hears(judged(topics=(Topic.OPT_OUT,))))
     case = await desk.answers(await desk.hears())
 
     assert case.permission is not None
-    assert (case.permission.way, case.permission.rule) == (Way.BY_HAND, "X5")
+    assert (case.permission.way, case.permission.rule) == (Way.NEVER, "X5")
     assert case.outgoing is None
 
 
@@ -216,7 +214,7 @@ async def test_an_acknowledgement_needs_no_draft(desk: Desk) -> None:
 
 async def test_nothing_goes_out_by_itself_unless_the_brand_says_so(desk: Desk) -> None:
     """The case gets a draft instead, and says why."""
-    desk.do, desk.enabled = Action.ACKNOWLEDGE, False
+    desk.do, desk.terms = Action.ACKNOWLEDGE, Terms(labelled=True)
     case = await desk.answers(await desk.hears())
 
     assert (case.status, case.outgoing) == (Status.DRAFTED, None)
@@ -225,11 +223,53 @@ async def test_nothing_goes_out_by_itself_unless_the_brand_says_so(desk: Desk) -
 
 async def test_nothing_goes_out_by_itself_where_the_platform_forbids_it(desk: Desk) -> None:
     """What may be posted by hand only is drafted for a person, under the platform's rule."""
-    desk.do, desk.allowed = Action.ACKNOWLEDGE, BY_HAND
+    desk.do = Action.ACKNOWLEDGE
+    case = await desk.answers(await desk.hears(addressed=False))
+
+    assert (case.status, case.outgoing) == (Status.DRAFTED, None)
+    assert case.permission is not None
+    assert (case.permission.way, case.permission.rule) == (Way.BY_HAND, "X1")
+    assert case.why.endswith("(rule X1)")
+
+
+async def test_a_person_may_answer_where_heard_may_not_by_itself(desk: Desk) -> None:
+    """What keeps an acknowledgement in does not keep a person's answer in (X6)."""
+    desk.do, desk.terms = Action.ACKNOWLEDGE, replace(desk.terms, labelled=False)
     case = await desk.answers(await desk.hears())
 
-    assert (case.status, case.outgoing, case.permission) == (Status.DRAFTED, None, BY_HAND)
-    assert BY_HAND.why in case.why
+    assert (case.status, case.outgoing, case.permission) == (Status.DRAFTED, None, MAY_SEND)
+    assert case.why.endswith("(rule X6)")
+
+
+async def test_what_the_brand_leaves_to_people_is_drafted_for_them(desk: Desk) -> None:
+    """With the brand's own reason."""
+    desk.terms = Terms(ReplyMode.MANUAL)
+    case = await desk.answers(await desk.hears())
+
+    assert case.permission is not None
+    assert (case.permission.way, case.permission.rule) == (Way.BY_HAND, "")
+
+
+async def test_a_reddit_submission_gets_one_automatic_reply_a_day(desk: Desk) -> None:
+    """Whoever writes below it (R3); another submission is another matter, and so is the next day."""
+    desk.do = Action.ACKNOWLEDGE
+    desk.terms = replace(desk.terms, approval="case 0417", allowed_places=frozenset({"travel"}))
+    seen = []
+    for number, (submission, later) in enumerate((("a", 0), ("a", 1), ("b", 1), ("a", 24))):
+        desk.clock.advance(timedelta(hours=later))
+        case = await desk.answers(
+            await desk.hears(
+                author=Author(f"author-{number}", "someone"),
+                platform="reddit",
+                conversation=submission,
+                url="https://www.reddit.com/r/travel/comments/1/",
+            )
+        )
+        seen.append(case.outgoing is not None or case.why)
+
+    assert seen[0::2] == [True, True]
+    assert str(seen[1]).endswith("(rule R3)")
+    assert seen[3] is True
 
 
 async def test_nothing_goes_out_by_itself_in_doubt(desk: Desk) -> None:
@@ -291,13 +331,11 @@ async def test_a_decision_that_is_made_twice_is_counted_once(desk: Desk) -> None
 async def test_a_bot_is_never_answered_by_itself(desk: Desk) -> None:
     """Two bots that thank each other never end: the platforms' rules say never, and that is obeyed."""
     desk.do = Action.ACKNOWLEDGE
-    heard = await desk.hears(author=Author("feed", "feed", bot=True))
-    desk.allowed = permission(heard.last, Terms())
-    case = await desk.answers(heard)
+    case = await desk.answers(await desk.hears(author=Author("feed", "feed", bot=True)))
 
     assert case.outgoing is None
     assert case.permission is not None
-    assert case.permission.way is Way.NEVER
+    assert (case.permission.way, case.permission.rule) == (Way.NEVER, "T11")
 
 
 async def test_decisions_carry_the_time_of_the_clock(desk: Desk) -> None:
