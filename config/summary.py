@@ -9,7 +9,7 @@ from casework.sla import PromiseState
 from platforms.feed import Feed
 from platforms.replay import ReplyRecord
 from streams.case_store import CaseStore
-from streams.dead_letters import DeadLetters
+from streams.dead_letters import DeadLetters, line_key
 
 _STATES = {
     PromiseState.MET: "met",
@@ -114,7 +114,7 @@ def _count_case(summary: Summary, case: Case) -> None:
 def _lost(feed: Feed, outcomes: Mapping[str, str], held: set[str]) -> int:
     """Lines of the feed without an outcome, or whose case does not hold them."""
     keys = [item.mention.key for item in feed.recorded]
-    lines = [f"line:{line.where}" for line in feed.unreadable]
+    lines = [line_key(line.where, line.raw) for line in feed.unreadable]
     unheard = sum(key not in outcomes for key in (*keys, *lines))
     dropped = sum(key in outcomes and not outcomes[key].startswith("-") and key not in held for key in keys)
     return unheard + dropped

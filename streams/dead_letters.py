@@ -1,5 +1,6 @@
 """What could not be handled: kept with its reason, listed, and put back on its line by command."""
 
+import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,11 +41,13 @@ class DeadLetters:
         await self._writes.fcall("heard1_bury", 2, *keys, entry.group, entry.id, *fields)
 
     async def bury_line(self, where: str, raw: str, reason: str, *, at: datetime) -> bool:
-        """Keep a line of a feed that is no mention, once; ``where`` names feed and line."""
+        """Keep a line of a feed that is no mention, once for the same words; ``where`` names the feed."""
         partition = topics.partition_of("line", where)
         keys = (topics.seen_key(partition), topics.dead_key(partition))
         fields = ("w", where, "r", reason, "at", at.isoformat(), "raw", raw[:RAW_KEPT])
-        done = await self._writes.fcall("heard1_pass_over", 2, *keys, f"line:{where}", "-unreadable", *fields)
+        done = await self._writes.fcall(
+            "heard1_pass_over", 2, *keys, line_key(where, raw), "-unreadable", *fields
+        )
         return bool(done)
 
     async def every(self) -> AsyncIterator[DeadLetter]:
@@ -75,6 +78,11 @@ class DeadLetters:
         alert = found[0][1].get(b"a", b"") if found else b""
         keys = (topics.dead_key(partition), key)
         return bool(await self._writes.fcall("heard1_revive", 2, *keys, entry_id, letter.case_id, alert))
+
+
+def line_key(where: str, raw: str) -> str:
+    """What makes a line of a feed the same line: a stream has no numbers, so its words count too."""
+    return f"line:{where}:{hashlib.sha256(raw.encode(errors='replace')).hexdigest()[:16]}"
 
 
 def _letter(partition: int, entry_id: str, fields: dict[bytes, bytes]) -> DeadLetter:

@@ -47,6 +47,7 @@ class Ears:
     removed: set[str] = field(default_factory=set)
     unreadable: list[Unreadable] = field(default_factory=list)
     positions: set[str] = field(default_factory=set)
+    heard_on: dict[str, set[str]] = field(default_factory=dict)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def open(self, *paths: ListeningPath) -> None:
@@ -79,6 +80,7 @@ class Ears:
             for entry in stretch:
                 if isinstance(entry, Heard):
                     self.mentions.setdefault(entry.mention.id, entry.mention)
+                    self.heard_on.setdefault(path.name, set()).add(entry.mention.id)
                     if entry.edited:
                         self.edited[entry.mention.id] = entry.mention.text
                 elif isinstance(entry, Removed):

@@ -162,3 +162,11 @@ async def test_a_case_overtaken_while_hearing_is_joined_as_it_is_now(
 
     assert (joined.owner, len(joined.mentions)) == ("Nina", 2)
     assert topics.partition_of_case(joined.id) == topics.partition_of("x", "maya")
+
+
+async def test_every_odd_record_of_a_stream_is_kept(listener: Listener, store: Store) -> None:
+    """A stream has no line numbers: two different records from the same place are two dead letters."""
+    odd = [Unreadable("the stream", raw, "has no author", "1") for raw in ("{}", "[]", "{}")]
+    await listener.take_in(odd)
+
+    assert await DeadLetters(store).count() == 2
