@@ -132,5 +132,6 @@ def looking(
             budget=budget,
             folder=folder,
             access=access_to(name, place.settings),
+            stream=name not in STREAMS_COST,
         )
     )

@@ -17,7 +17,7 @@ from typing import Final
 import structlog
 
 from casework.clock import Clock
-from platforms.faults import Fault, Offline, Revoked, TooMany
+from platforms.faults import Fault, Forbidden, Offline, Revoked, TooMany
 from platforms.limits import Budget, Limit
 from platforms.platform import Entry, Heard, PathState, Reached
 
@@ -149,7 +149,7 @@ class StreamPath:
     def _pause(self, fault: Fault, streak: int, open_for: float) -> float:
         manners = self._manners
         gap = max(0.0, manners.gap.total_seconds() - open_for)
-        if isinstance(fault, TooMany | Revoked):
+        if isinstance(fault, TooMany | Revoked | Forbidden):
             return max(gap, fault.after.total_seconds())
         if streak == 0:
             return gap
@@ -263,7 +263,7 @@ class SweepPath:
 
     def _backoff(self, fault: Fault, streak: int) -> float:
         after = fault.after.total_seconds()
-        if isinstance(fault, TooMany | Revoked):
+        if isinstance(fault, TooMany | Revoked | Forbidden):
             return after
         return min(after * float(2 ** min(streak, 10)), self._longest_wait.total_seconds())
 
