@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format bench train campaign clean
+.PHONY: help install run test check format bench train campaign peers clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,6 +51,10 @@ train: install ## Train the bundled model again: make train DATA=… BASE=… (d
 
 campaign: install ## Kill the demo day over and over and compare the totals (minutes)
 	$(BIN)/python -m pytest tests/campaigns -m campaign
+
+peers: install ## Try the platforms on other people's servers, in .peers (minutes, 500 MB)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt '.[peers]'
+	$(BIN)/python -m pytest tests/peers -m peers
 
 clean: ## Remove the environment; what Heard keeps in .heard stays
 	rm -rf $(VENV)
