@@ -80,7 +80,7 @@ class World(Protocol):
         clock: ManualClock,
         budget: Budget,
         folder: Path,
-        manners: Manners = QUICK,
+        manners: Manners | None = QUICK,
         every: timedelta = timedelta(seconds=0.05),
         stream: bool = True,
         words: tuple[str, ...] = ("aurora air", "auroraair"),

@@ -58,7 +58,7 @@ class ReplayWorld:
         clock: ManualClock,
         budget: Budget,
         folder: Path,
-        manners: Manners = QUICK,
+        manners: Manners | None = QUICK,
         every: timedelta = timedelta(seconds=0.05),
         stream: bool = True,
         words: tuple[str, ...] = (),
