@@ -17,6 +17,9 @@ LINK_LENGTH = 23
 MASTODON_LIMIT = 500
 """Mastodon's own default; a server may allow more, which is why it is a parameter."""
 
+MASTODON_TEXT = MASTODON_LIMIT - len("@ ") - 30
+"""What is left for the words: a reply begins with the handle that it speaks to, of at most 30 letters."""
+
 _X_LIMIT = 280
 _BLUESKY_GRAPHEMES = 300
 _BLUESKY_BYTES = 3_000
@@ -77,7 +80,7 @@ class Length:
         return f"{self.used} of {self.limit} {self.unit}"
 
 
-def measure(platform: str, text: str, *, mastodon_limit: int = MASTODON_LIMIT) -> Length:
+def measure(platform: str, text: str, *, mastodon_limit: int = MASTODON_TEXT) -> Length:
     """How long the text is as the platform counts.
 
     A recorded platform counts as the one it recorded: ``replay:bluesky`` as Bluesky. A bare ``replay``
@@ -94,7 +97,7 @@ def measure(platform: str, text: str, *, mastodon_limit: int = MASTODON_LIMIT) -
             return Length(_weight(text), _X_LIMIT, "characters as X counts")
 
 
-def cut(platform: str, text: str, *, mastodon_limit: int = MASTODON_LIMIT) -> str:
+def cut(platform: str, text: str, *, mastodon_limit: int = MASTODON_TEXT) -> str:
     """The longest beginning of the text that fits with a final "…"; the text itself when it fits.
 
     Nothing is cut inside what a reader sees as one letter, nor inside a link, which would lead elsewhere.

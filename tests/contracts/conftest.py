@@ -95,7 +95,7 @@ class Ears:
 
 @pytest.fixture(autouse=True)
 def only_this_machine() -> Iterator[None]:
-    """No test of the contract reaches another machine: no link is fetched, no host but the world's is asked."""
+    """No test of the contract reaches another machine: no link is fetched, nobody else is asked."""
     egress.clear()
     yield
     assert egress.strangers() == []

@@ -1,4 +1,4 @@
-"""Every budget: never more within any stretch, all of it as soon as it may, the platform has the last word."""
+"""Every budget: never more within any stretch, all as soon as it may, the platform has the last word."""
 
 import asyncio
 import random
