@@ -283,9 +283,13 @@ async def test_a_deletion_is_told(world: World, platform: Platform, ears: Ears) 
     await until(lambda: post in ears.removed, "the deletion to be told")
 
 
-async def test_hostile_texts_are_heard_as_they_are(world: World, platform: Platform, ears: Ears) -> None:
+async def test_hostile_texts_are_heard_as_they_are(
+    world: World, platform: Platform, ears: Ears, clock: ManualClock
+) -> None:
     """No text breaks a path, and none is changed on the way."""
-    texts = [text for text in naughty.texts() if _can_be_sent(text)]
+    # A look at a list of a thousand is slow; what a stream carries in seconds would take it minutes.
+    corpora = naughty.CORPORA if world.traits.has_stream else naughty.CORPORA[:3]
+    texts = [text for text in naughty.texts(*corpora) if _can_be_sent(text)]
     if not texts:
         pytest.skip("the hostile corpora are not on this machine")
     await ears.open(*platform.paths)
@@ -295,6 +299,7 @@ async def test_hostile_texts_are_heard_as_they_are(world: World, platform: Platf
             for n, text in enumerate(texts[start : start + AT_ONCE])
         }
         await ears.hear(*some, within_s=40)
+        clock.advance(timedelta(minutes=20))
         changed = [text for post, text in some.items() if text.strip() not in ears.mentions[post].text]
         assert not changed
 
