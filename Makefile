@@ -52,8 +52,9 @@ train: install ## Train the bundled model again: make train DATA=… BASE=… (d
 campaign: install ## Kill the demo day over and over and compare the totals (minutes)
 	$(BIN)/python -m pytest tests/campaigns -m campaign
 
-peers: install ## Try the platforms on other people's servers, in .peers (minutes, 500 MB)
+peers: install ## Try the platforms on other people's servers, in .peers (minutes, 750 MB)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt '.[peers]'
+	$(BIN)/python -m tests.peers.bluesky.install
 	$(BIN)/python -m pytest tests/peers -m peers
 
 clean: ## Remove the environment; what Heard keeps in .heard stays

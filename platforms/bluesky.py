@@ -93,7 +93,10 @@ MOST_PAGES: Final = 500
 LARGEST_FRAME: Final = 1_000_000
 LONGEST_TEXT: Final = 40_000
 APPVIEW_LAG: Final = timedelta(seconds=60)
-LATE_INDEXED: Final = timedelta(minutes=2)
+LATEST: Final = timedelta(days=1)
+"""A notification stands in the list where its author's clock put it; so far back one is looked for."""
+KNOWN: Final = 200
+"""So many of the newest notifications are known one by one: two pages."""
 SKEW: Final = timedelta(seconds=30)
 PROBES: Final = 4
 FAULT_REST_S: Final = 30.0
@@ -339,21 +342,24 @@ class Sieve:
 
     def _commit(self, event: object, frame: bytes, time_us: int) -> Iterator[Entry]:
         did, operation = text_at(event, "did"), at(event, "commit", "operation")
-        # Updates are not read: the AppView goes on showing a post as it was created.
-        if operation == "update" or (operation == "delete" and did not in self._heard) or did in self.us:
+        if (operation == "delete" and did not in self._heard) or did in self.us:
             return
         uri = PostUri.read(f"at://{did}/{POST}/{text_at(event, 'commit', 'rkey')}")
         if uri is None:
             yield _unreadable("jetstream", frame, "is a post without an address", str(time_us))
-        elif operation == "create":
-            yield from self._create(uri, event, frame, time_us)
+        elif operation in ("create", "update"):
+            yield from self._written(uri, event, frame, time_us, edited=operation == "update")
         elif operation == "delete" and str(uri) in self._heard[did]:
             self._heard[did].discard(str(uri))
             yield Removed(str(uri), did, str(time_us))
 
-    def _create(self, uri: PostUri, event: object, frame: bytes, time_us: int) -> Iterator[Entry]:
+    def _written(
+        self, uri: PostUri, event: object, frame: bytes, time_us: int, *, edited: bool
+    ) -> Iterator[Entry]:
         record, cursor = at(event, "commit", "record"), str(time_us)
-        if not self._concerns_us(record):
+        # Bluesky's own app edits nothing, others do, and the AppView then shows the new words.
+        known = edited and str(uri) in self._heard.get(uri.did, ())
+        if not known and not self._concerns_us(record):
             return
         came_at = datetime.fromtimestamp(time_us / 1_000_000, UTC)
         try:
@@ -362,7 +368,7 @@ class Sieve:
             yield _unreadable(str(uri), frame, str(odd), cursor)
             return
         self._remember(uri)
-        yield Heard(mention, cursor)
+        yield Heard(mention, cursor, edited=edited)
 
     def _concerns_us(self, record: object) -> bool:
         if self.us and (speaks_to(record, self.us) or owner(at(record, "reply", "root", "uri")) in self.us):
@@ -639,7 +645,8 @@ class _Login:
 
     async def _refreshed(self, stored: _Session) -> _Session | None:
         try:
-            answer = await self._post("com.atproto.server.refreshSession", {}, token=stored.refresh)
+            # Without any body: the reference server answers an empty one with a 400.
+            answer = await self._post("com.atproto.server.refreshSession", token=stored.refresh)
         except _Said as said:
             if said.status in (400, 401):
                 return None
@@ -662,7 +669,9 @@ class _Login:
         log.info("logged in", platform="bluesky")
         return self._read_session(answer)
 
-    async def _post(self, method: str, body: Mapping[str, object], *, token: str | None = None) -> object:
+    async def _post(
+        self, method: str, body: Mapping[str, object] | None = None, *, token: str | None = None
+    ) -> object:
         try:
             return await self._calls.call("post", self._service, method, body=body, token=token)
         except (_Lost, _Nonsense) as lost:
@@ -921,7 +930,7 @@ class Bluesky:
             await self._learn_us()
 
     async def _fetch_notifications(self, cursor: str | None) -> Swept:
-        """Everything that spoke to us after a position, oldest first: pages back until it is reached."""
+        """Everything that spoke to us and is unread, oldest first: pages back until one has nothing such."""
         login = self._login
         if login is None:
             return Swept([])
@@ -930,32 +939,29 @@ class Bluesky:
         if position is None:
             shown, _ = await _notifications(login, page)
             return only_position(str(_Position.after(shown, self._clock.now())))
+        newest: list[object] = []
         fresh: list[object] = []
         for _ in range(MOST_PAGES):
             shown, page = await _notifications(login, page)
-            fresh += [one for one in shown if position.is_before(one)]
-            # The list is not quite in order of indexing: what was indexed late stands further down.
-            if not page or not any(position.is_before(one, by=-LATE_INDEXED) for one in shown):
+            unread = [one for one in shown if position.has_not(one)]
+            newest = [*newest, *shown][:KNOWN]
+            fresh += unread
+            if not page or not unread:
                 break
-        return Swept(await self._noticed(position, fresh))
+        return Swept(await self._noticed(fresh, _Position.after(newest, position.at)) if fresh else [])
 
     async def _know_own(self, login: _Login) -> None:
         did = (await login.session()).did
         if did not in self._sieve.us:
             self._sieve.know(self._sieve.us | {did})
 
-    async def _noticed(self, position: "_Position", fresh: Sequence[object]) -> Sequence[Entry]:
-        found: list[Entry] = []
-        for one in sorted(fresh, key=_indexed_at):
-            position = position.moved_to(one)
-            entry = self._notification(one, str(position))
-            if entry is not None:
-                found.append(entry)
-        if fresh and (not found or found[-1].cursor != str(position)):
-            found.append(Reached(str(position)))
-        return await self._people.introduce(found)
+    async def _noticed(self, fresh: Sequence[object], reached: "_Position") -> Sequence[Entry]:
+        """What is fresh, and the position after all of it: within it there is none to stand behind."""
+        noticed = (self._notification(one) for one in sorted(fresh, key=_indexed_at))
+        entries = [entry for entry in noticed if entry is not None]
+        return await self._people.introduce([*entries, Reached(str(reached))])
 
-    def _notification(self, one: object, cursor: str) -> Entry | None:
+    def _notification(self, one: object) -> Entry | None:
         uri, author = PostUri.read(at(one, "uri")), author_of(at(one, "author"))
         if uri is None or uri.did in self._sieve.us:
             return None
@@ -965,10 +971,10 @@ class Bluesky:
             )
         except _Odd as odd:
             return _unreadable(
-                str(uri), json.dumps(one, ensure_ascii=False).encode(errors="replace"), str(odd), cursor
+                str(uri), json.dumps(one, ensure_ascii=False).encode(errors="replace"), str(odd), ""
             )
         tagged = at(one, "reason") in ("mention", "quote")
-        return Heard(replace(mention, addressed=mention.addressed or tagged), cursor)
+        return Heard(replace(mention, addressed=mention.addressed or tagged), "")
 
     # ── looking ──────────────────────────────────────────────────────────────────────────────────
 
@@ -1316,39 +1322,32 @@ def _short(notification: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Position:
-    """How far notifications were read: an instant of indexing, and what was read of that instant."""
+    """How far notifications were read: which of the newest, and when the newest is said to be indexed.
+
+    The list is ordered by ``indexedAt``, which is the author's own ``createdAt`` where that is earlier
+    (bsky 0.0.280, ``sortAt``): what comes in last may stand further down. So only their addresses tell.
+    """
 
     at: datetime
-    read_of_it: frozenset[str] = frozenset()
+    known: frozenset[str] = frozenset()
 
     @classmethod
     def read(cls, cursor: str | None) -> "_Position | None":
-        written, _, of_it = (cursor or "").partition("|")
+        written, _, known = (cursor or "").partition("|")
         instant = instant_of(written)
-        return cls(instant, frozenset(filter(None, of_it.split(",")))) if instant else None
+        return cls(instant, frozenset(filter(None, known.split(",")))) if instant else None
 
     @classmethod
-    def after(cls, shown: Sequence[object], now: datetime) -> "_Position":
-        """After everything that is shown at the first look."""
-        newest = max(map(_indexed_at, shown), default=now)
-        return cls(newest, frozenset(_short(one) for one in shown if _indexed_at(one) == newest))
+    def after(cls, newest: Sequence[object], at_least: datetime) -> "_Position":
+        """After these, the newest of the list."""
+        return cls(max([at_least, *map(_indexed_at, newest)]), frozenset(map(_short, newest)))
 
-    def is_before(self, notification: object, *, by: timedelta = timedelta(0)) -> bool:
-        """Whether a notification comes after this position, or after one that is ``by`` later."""
-        indexed = _indexed_at(notification)
-        if by:
-            return indexed > self.at + by
-        return indexed > self.at or (indexed == self.at and _short(notification) not in self.read_of_it)
-
-    def moved_to(self, notification: object) -> "_Position":
-        """The position once this was read too."""
-        indexed, short = _indexed_at(notification), _short(notification)
-        if indexed > self.at:
-            return _Position(indexed, frozenset({short}))
-        return _Position(self.at, self.read_of_it | {short})
+    def has_not(self, notification: object) -> bool:
+        """Whether a notification is unread; an old one is taken for read."""
+        return _short(notification) not in self.known and _indexed_at(notification) > self.at - LATEST
 
     def __str__(self) -> str:
-        return f"{self.at.isoformat()}|{','.join(sorted(self.read_of_it))}"
+        return f"{self.at.isoformat()}|{','.join(sorted(self.known))}"
 
 
 # ── the record of a reply ────────────────────────────────────────────────────────────────────────
@@ -1370,7 +1369,8 @@ def _as_posted(there: object, uri: PostUri, outgoing: Outgoing) -> Posted | None
     """A record of ours as this very reply; None when it says something else."""
     if text_at(there, "value", "text") != outgoing.text:
         return None
-    return Posted(str(uri), instant_of(at(there, "value", "createdAt")) or outgoing.decided_at)
+    # The record bears the decision's time; it was written by the last attempt, or before it at most.
+    return Posted(str(uri), outgoing.started_at or outgoing.decided_at)
 
 
 def places(did: str, mention: Mention, outgoing: Outgoing) -> Iterator[PostUri]:

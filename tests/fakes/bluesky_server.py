@@ -168,9 +168,13 @@ class BlueskyServer:
         self.emit(did, self.next_us(), "delete", rkey, None)
 
     def update(self, uri: str, record: Json) -> None:
-        """The repository and Jetstream have the new record; the AppView goes on showing the first."""
+        """The repository, Jetstream and the AppView have the new record, as on the reference network."""
         did, rkey = parts_of(uri)
-        self.repository[uri] = {**self.repository[uri], "record": record, "cid": cid_of(record)}
+        self.posts[uri] = self.repository[uri] = {
+            **self.repository[uri],
+            "record": record,
+            "cid": cid_of(record),
+        }
         self.emit(did, self.next_us(), "update", rkey, record)
 
     # ── Jetstream ────────────────────────────────────────────────────────────────────────────────
@@ -405,6 +409,8 @@ class BlueskyServer:
         return self._new_session()
 
     def _refreshSession(self, request: web.Request, body: Json) -> Json:  # noqa: N802
+        if request.body_exists:
+            raise Refusal(400, "InvalidRequest", "A request body was provided when none was expected")
         token = _bearer(request)
         if token not in self._refresh:
             raise Refusal(400, "ExpiredToken", "Token has been revoked")

@@ -567,6 +567,29 @@ async def test_notifications_of_the_same_instant_are_each_heard_once(
     assert first not in heard
 
 
+async def test_a_notification_from_a_slow_clock_is_heard_and_nothing_twice(
+    world: BlueskyWorld, clock: ManualClock, tmp_path: Path
+) -> None:
+    """The AppView lists by the author's clock where that is behind, so the newest may stand far down."""
+    platform = world.connect(clock=clock, budget=OwnBudget(clock.now), folder=tmp_path, stream=False)
+    assert isinstance(platform, Bluesky)
+    first = await platform._fetch_notifications(None)
+    on_time = [world.says(f"On time {n}") for n in range(3)]
+    second = await platform._fetch_notifications(first.entries[-1].cursor)
+    slow = world.says("From a slow clock")
+    late = world.server.notifications.pop()
+    late["indexedAt"] = iso(clock.now() - timedelta(hours=2))
+    world.server.notifications.insert(0, late)
+    third = await platform._fetch_notifications(second.entries[-1].cursor)
+    fourth = await platform._fetch_notifications(third.entries[-1].cursor)
+    await platform.close()
+
+    heard = [
+        [e.mention.id for e in swept.entries if isinstance(e, Heard)] for swept in (second, third, fourth)
+    ]
+    assert heard == [on_time, [slow], []]
+
+
 async def test_a_redirect_is_not_followed(world: BlueskyWorld, platform: Platform) -> None:
     """Neither by a call, which would carry the login along, nor by Jetstream."""
     assert isinstance(platform, Bluesky)

@@ -30,8 +30,7 @@ class BlueskyWorld:
     """People on a Bluesky that a test can break."""
 
     name = "bluesky"
-    # The AppView goes on showing a post as it was created, so an edit changes nothing.
-    traits = Traits(tells_edits=False, same_reply_once=True)
+    traits = Traits(same_reply_once=True)
 
     def __init__(self, server: BlueskyServer) -> None:
         self.server = server
@@ -93,7 +92,7 @@ class BlueskyWorld:
         return self.server.publish(author, self.record(text, addressed=addressed, in_reply_to=in_reply_to))
 
     def edits(self, post_id: str, text: str) -> None:
-        """The record in the repository is another; nobody sees it."""
+        """Another app puts the record anew; the reference AppView shows it."""
         self.server.update(post_id, {**self.server.posts[post_id]["record"], "text": text})
 
     def deletes(self, post_id: str) -> None:
