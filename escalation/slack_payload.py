@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
+from urllib.parse import urlsplit
 
 from casework.case import Case
 from casework.words import visible
@@ -25,8 +26,12 @@ LABEL: Final = 75
 OPTION_VALUE: Final = 150
 QUOTED: Final = 2_400
 SNIPPET: Final = 120
+ALERT: Final = 200
+URL: Final = 3_000
+INPUT: Final = 3_000
 
 _MARKS = re.compile(r"[*_~`]")
+_NO_ADDRESS = re.compile(r"""[\s<>|"'`\\]""")
 _CONTROL = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
@@ -87,18 +92,19 @@ class View:
 
 def cut(text: str, most: int, end: str = "…") -> str:
     """The longest beginning that fits, counted as Slack counts (UTF-16 units), ended where a letter ends."""
-    if _units(text) <= most:
+    if units(text) <= most:
         return text
-    kept, room = [], most - _units(end)
+    kept, room = [], most - units(end)
     for letter in graphemes(text[: 2 * most]):
-        room -= _units(letter)
+        room -= units(letter)
         if room < 0:
             break
         kept.append(letter)
     return "".join(kept).rstrip() + end
 
 
-def _units(text: str) -> int:
+def units(text: str) -> int:
+    """How long a text is as Slack counts it: in UTF-16 units."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
@@ -121,6 +127,24 @@ def plain(text: str, most: int = SECTION) -> Block:
 def date(instant: datetime, words: str, form: str = "{time}") -> str:
     """An instant in the reader's own time zone; ``words`` where that cannot be shown."""
     return f"<!date^{int(instant.timestamp())}^{form}|{words}>"
+
+
+def web(url: str | None) -> str:
+    """An address that may stand on a button or behind words; nothing where a browser must not be sent."""
+    if not url or len(url) > URL or not url.isprintable() or _NO_ADDRESS.search(url):
+        return ""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    # "https://brand.example@evil.example" reads as the brand's.
+    return url if parts.scheme in ("http", "https") and parts.netloc and "@" not in parts.netloc else ""
+
+
+def link(url: str | None, words: str) -> str:
+    """Words of our own that lead somewhere; the words alone where `web` knows no address."""
+    address = web(url)
+    return f"<{address.replace('&', '&amp;')}|{words}>" if address else words
 
 
 # ── blocks ───────────────────────────────────────────────────────────────────────────────────────
@@ -216,6 +240,56 @@ def select(action_id: str, placeholder: str, options: Sequence[Block], chosen: B
         "options": list(options[:100]),
     }
     return made if chosen is None else {**made, "initial_option": chosen}
+
+
+def alert(text: str, block_id: str, level: Literal["info", "warning", "error"] = "warning") -> Block:
+    """A warning that stands out; Slack shows it in dialogs only."""
+    return {"type": "alert", "block_id": block_id, "level": level, "text": plain(text, ALERT)}
+
+
+def asks(
+    label: str, block_id: str, element: Block, *, hint: str = "", optional: bool = False, most: int = 2_000
+) -> Block:
+    """A question of a dialog: its answer comes back under ``block_id`` and the element's action id."""
+    made: Block = {
+        "type": "input",
+        "block_id": block_id,
+        "label": plain(label, most),
+        "element": element,
+        "optional": optional,
+    }
+    return {**made, "hint": plain(hint, most)} if hint else made
+
+
+def text_input(
+    action_id: str, *, most: int = INPUT, lines: bool = False, initial: str = "", placeholder: str = ""
+) -> Block:
+    """A box to write in. ``initial`` is put there letter by letter, as it comes back when nobody edits it."""
+    made: Block = {
+        "type": "plain_text_input",
+        "action_id": action_id,
+        "multiline": lines,
+        "max_length": min(most, INPUT),
+    }
+    if initial:
+        made["initial_value"] = initial
+    if placeholder:
+        made["placeholder"] = plain(placeholder, 150)
+    return made
+
+
+def choices(
+    kind: Literal["radio_buttons", "checkboxes"],
+    action_id: str,
+    options: Sequence[Block],
+    chosen: Block | None = None,
+) -> Block:
+    """One choice of at most ten that are all seen, or any number of them."""
+    made: Block = {"type": kind, "action_id": action_id, "options": list(options[:10])}
+    if chosen is None:
+        return made
+    one = kind == "radio_buttons"
+    return {**made, "initial_option": chosen} if one else {**made, "initial_options": [chosen]}
 
 
 # ── what a button carries ────────────────────────────────────────────────────────────────────────

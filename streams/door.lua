@@ -157,6 +157,89 @@ local function press(keys, argv)
   return 1
 end
 
+-- Cards in Slack. What is dirty is `ready` in its turn, or rests in `later` until an instant; what somebody works on
+-- is `held` under a token, and in `later` until they are taken for dead. Marks say when it last became dirty.
+-- KEYS of the next four: ready, later, turns, marks, held, count.
+local function card_ready(keys, name)
+  redis.call('HDEL', keys[5], name)
+  redis.call('ZREM', keys[2], name)
+  redis.call('ZADD', keys[1], redis.call('HGET', keys[3], name), name)
+end
+
+-- ARGV: name, its turn in ms. Turns of one ms are in the order they came.
+local function card_dirty(keys, argv)
+  local name, mark = argv[1], redis.call('INCR', keys[6])
+  local turn, was = tonumber(argv[2]) + mark % 1000 / 1000, redis.call('HGET', keys[3], name)
+  local held = tonumber(redis.call('HGET', keys[5], name) or nil)
+  local since = held and tonumber(redis.call('HGET', keys[4], name)) < held
+  if not was or since or turn < tonumber(was) then
+    redis.call('HSET', keys[3], name, string.format('%.3f', turn))
+  end
+  redis.call('HSET', keys[4], name, mark)
+  if not held then card_ready(keys, name) end
+  return mark
+end
+
+-- ARGV: now ms, until when they are held, at most. Returns {name, turn, token}….
+local function card_take(keys, argv)
+  local due = redis.call('ZRANGEBYSCORE', keys[2], '-inf', argv[1], 'LIMIT', 0, 1000)
+  for _, name in ipairs(due) do card_ready(keys, name) end
+  local taken = {}
+  for i, name in ipairs(redis.call('ZRANGE', keys[1], 0, argv[3] - 1)) do
+    local token = redis.call('INCR', keys[6])
+    redis.call('ZREM', keys[1], name)
+    redis.call('ZADD', keys[2], argv[2], name)
+    redis.call('HSET', keys[5], name, token)
+    taken[i] = {name, redis.call('HGET', keys[3], name), token}
+  end
+  return taken
+end
+
+-- ARGV: name, token, when to try again or "". Returns 0 when it is in other hands by now.
+local function card_give_back(keys, argv)
+  local name = argv[1]
+  if redis.call('HGET', keys[5], name) ~= argv[2] then return 0 end
+  if tonumber(redis.call('HGET', keys[4], name)) > tonumber(argv[2]) then card_ready(keys, name)
+  elseif argv[3] ~= '' then
+    redis.call('HDEL', keys[5], name)
+    redis.call('ZADD', keys[2], argv[3], name)
+  else
+    redis.call('ZREM', keys[2], name)
+    for i = 3, 5 do redis.call('HDEL', keys[i], name) end
+  end
+  return 1
+end
+
+-- Who posts: whoever replaces the intent that they know. KEYS: card. ARGV: channel, intent, intent that was or "".
+local function card_intend(keys, argv)
+  if redis.call('HEXISTS', keys[1], 'ts') == 1 then return 0 end
+  if (redis.call('HGET', keys[1], 'intent') or '') ~= argv[3] then return 0 end
+  redis.call('HSET', keys[1], 'channel', argv[1], 'intent', argv[2])
+  return 1
+end
+
+-- What Slack shows. KEYS: card. ARGV: channel, ts, version, digest, at. Returns 0 when it shows a newer version.
+local function card_shown(keys, argv)
+  local shown = tonumber(redis.call('HGET', keys[1], 'shown') or '0')
+  if redis.call('HGET', keys[1], 'ts') == argv[2] and shown > tonumber(argv[3]) then return 0 end
+  redis.call('HSET', keys[1], 'channel', argv[1], 'ts', argv[2], 'shown', argv[3], 'digest', argv[4], 'at', argv[5])
+  redis.call('HDEL', keys[1], 'intent', 'trouble')
+  return 1
+end
+
+-- One more on a board: its place, which it keeps. KEYS: board. ARGV: member, seconds it is remembered.
+local function card_gather(keys, argv)
+  redis.call('HSETNX', keys[1], argv[1], redis.call('HLEN', keys[1]) + 1)
+  redis.call('EXPIRE', keys[1], argv[2])
+  return tonumber(redis.call('HGET', keys[1], argv[1]))
+end
+
+redis.register_function('heard1_card_dirty', card_dirty)
+redis.register_function('heard1_card_take', card_take)
+redis.register_function('heard1_card_give_back', card_give_back)
+redis.register_function('heard1_card_intend', card_intend)
+redis.register_function('heard1_card_shown', card_shown)
+redis.register_function('heard1_card_gather', card_gather)
 redis.register_function('heard1_press', press)
 redis.register_function('heard1_take', take)
 redis.register_function{function_name='heard1_left', callback=left, flags={'no-writes'}}

@@ -54,11 +54,27 @@ class PressBox:
             for entry, fields in entries
         ]
 
+    async def left_by(self, worker: str, *, count: int = 1000) -> list[Stored]:
+        """What this worker had begun when it died: asked once, as it starts again under the same name."""
+        await self._prepare()
+        answers: Any = await self._reads.xreadgroup(GROUP, worker, {BOX: "0"}, count=count)
+        left = [(entry, fields) for _, entries in answers or [] for entry, fields in entries if fields]
+        return await self._with_attempts(left) if left else []
+
+    async def chosen(self, press_id: str) -> str:
+        """The case that a press without one was about, if that was settled; else nothing."""
+        raw: Any = await self._writes.get(_chosen_key(press_id))
+        return raw.decode() if isinstance(raw, bytes) else ""
+
+    async def choose(self, press_id: str, case_id: str) -> None:
+        """Settle which case a press is about before it is moved: carried out again, it is the same."""
+        await self._writes.set(_chosen_key(press_id), case_id, ex=REMEMBERED_S)
+
     async def _with_attempts(self, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> list[Stored]:
         first, last = entries[0][0], entries[-1][0]
         pending: Any = await self._writes.xpending_range(BOX, GROUP, first, last, count=len(entries) + 64)
         times = {row["message_id"]: int(row["times_delivered"]) for row in pending}
-        return [Stored(entry.decode(), fields[b"b"], times.get(entry, 1)) for entry, fields in entries]
+        return [Stored(entry.decode(), fields[b"b"], times.get(entry, 2)) for entry, fields in entries]
 
     async def settle(self, *entries: str) -> None:
         """These are carried out."""
@@ -77,3 +93,7 @@ class PressBox:
         except ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise
+
+
+def _chosen_key(press_id: str) -> str:
+    return f"{{presses}}:chosen:{press_id}"
