@@ -182,6 +182,8 @@ class SlackSettings(_Group):
     """HEARD_SLACK__BOT_TOKEN: a secret, xoxb-… Posts the cards."""
     app_token: Secret | None = None
     """HEARD_SLACK__APP_TOKEN: a secret, xapp-… Opens the socket, so that no public address is needed."""
+    signing_secret: Secret | None = None
+    """HEARD_SLACK__SIGNING_SECRET: a secret. Only for receiving clicks by HTTP instead of the socket."""
     api_url: WebAddress | None = None
     """HEARD_SLACK__API_URL: a web address. Where the API is, if not at https://slack.com/api."""
 

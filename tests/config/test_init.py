@@ -107,12 +107,13 @@ def test_a_folder_that_cannot_be_written_is_said_in_a_sentence(tmp_path: Path) -
 
 
 def test_the_manifest_makes_an_app_that_reads_no_channel(tmp_path: Path) -> None:
-    """Its name fits Slack's 35 characters, and no permission reads message history."""
+    """Its name fits Slack's 35 characters; five permissions, one of them to find a card of its own again."""
     start_files(tmp_path, brand="A brand with quite a long name of its own")
     text = (tmp_path / "slack-manifest.json").read_text(encoding="utf-8")
     manifest = json.loads(text)
     assert len(manifest["display_information"]["name"]) <= 35
-    assert not [scope for scope in manifest["oauth_config"]["scopes"]["bot"] if "history" in scope]
+    scopes = manifest["oauth_config"]["scopes"]["bot"]
+    assert scopes == ["chat:write", "commands", "users:read", "channels:read", "channels:history"]
     assert slack_link(text).startswith("https://api.slack.com/apps?new_app=1&manifest_json=%7B")
 
 
