@@ -1,4 +1,4 @@
-"""Where a person writes the reply themselves: the platform's own page, with the text in it where it can be."""
+"""Where a person writes the reply themselves: the page of the platform, with the text in it if it can be."""
 
 from urllib.parse import urlencode
 
