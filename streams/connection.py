@@ -4,6 +4,7 @@ redis-py retries writes blindly (one `xadd` whose answer is lost arrives eleven 
 out after 5 s: writes go through a client without retries, blocking reads through one of their own.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -28,7 +29,9 @@ log = structlog.get_logger(__name__)
 
 FORMAT: Final = 1
 HEADER: Final = "heard:store"
-LOST: Final = (RedisError, OSError, AttributeError, TypeError)
+NO_STORE: Final = (RedisError, OSError)
+"""What the store or the way to it raises, and no bug of ours."""
+LOST: Final = (*NO_STORE, AttributeError, TypeError)
 """What a redis-py call may raise when its connection dies under it."""
 
 WRITE_TIMEOUT_S: Final = 10.0
@@ -67,6 +70,17 @@ class Store:
         except ResponseError as error:
             # A rewrite that runs already, or a hosted server that decides itself when to.
             log.info("files not rewritten now", why=str(error))
+
+
+def end_if_cancelled() -> None:
+    """End this task if it was told to: a cancellation that hits a library may come out as its own error.
+
+    Every loop that survives lost connections asks this, or it would survive its own end too (seen with
+    aiohttp under slack_sdk).
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 @asynccontextmanager

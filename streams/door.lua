@@ -218,10 +218,14 @@ local function card_intend(keys, argv)
   return 1
 end
 
--- What Slack shows. KEYS: card. ARGV: channel, ts, version, digest, at. Returns 0 when it shows a newer version.
+-- What Slack shows. KEYS: card. ARGV: channel, ts, version, digest, at. Returns 0 when it showed a newer version:
+-- how it looks now is forgotten then.
 local function card_shown(keys, argv)
   local shown = tonumber(redis.call('HGET', keys[1], 'shown') or '0')
-  if redis.call('HGET', keys[1], 'ts') == argv[2] and shown > tonumber(argv[3]) then return 0 end
+  if redis.call('HGET', keys[1], 'ts') == argv[2] and shown > tonumber(argv[3]) then
+    redis.call('HSET', keys[1], 'digest', '')
+    return 0
+  end
   redis.call('HSET', keys[1], 'channel', argv[1], 'ts', argv[2], 'shown', argv[3], 'digest', argv[4], 'at', argv[5])
   redis.call('HDEL', keys[1], 'intent', 'trouble')
   return 1
