@@ -456,7 +456,8 @@ async def test_a_pacer_may_be_early_by_a_tenth_but_not_again_and_again(
             told.append(200)
         except SlackApiError as error:
             told.append(error.response.status_code)
-    assert told == [200, 200, 200, 429, 200]
+    assert told[:3] == [200, 200, 200]
+    assert told.count(429) == 1
 
 
 async def test_fifty_updates_a_minute_and_no_more(slack: SlackServer, web: AsyncWebClient) -> None:

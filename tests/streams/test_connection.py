@@ -188,3 +188,26 @@ async def test_an_unreachable_folder_is_said(tmp_path: Path) -> None:
     """A file where the data folder should be."""
     (tmp_path / "store").write_text("a file")
     assert "cannot write the data folder" in await refused(None, tmp_path / "store")
+
+
+async def test_more_callers_than_connections_wait_for_their_turn(store: Store) -> None:
+    """Three hundred at once: none is refused."""
+    answers = await asyncio.gather(*[store.writes.incr("counted") for _ in range(300)])
+
+    assert max(answers) == 300
+
+
+async def test_a_cancellation_is_never_lost(store: Store) -> None:
+    """A loop of short calls ends when it is told to, whenever that is."""
+
+    async def work() -> None:
+        while True:
+            await store.writes.incr("counted")
+
+    for number in range(100):
+        task = asyncio.create_task(work())
+        for _ in range(number % 7 + 1):
+            await asyncio.sleep(0)
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=5)
+        assert done, f"round {number} goes on for ever"
