@@ -31,6 +31,8 @@ dead_app = typer.Typer(help="What could not be handled: list it, put it back.", 
 plugins_app = typer.Typer(
     help="Platforms: list those installed, begin one of your own.", no_args_is_help=True
 )
+slack_app = typer.Typer(help="Set up and try the Slack side.", no_args_is_help=True)
+app.add_typer(slack_app, name="slack", rich_help_panel="Look inside")
 app.add_typer(config_app, name="config", rich_help_panel="Look inside")
 app.add_typer(plugins_app, name="plugins", rich_help_panel="Look inside")
 app.add_typer(dead_app, name="dead-letters", rich_help_panel="Daily work")
@@ -351,6 +353,39 @@ def evaluate(
     measured = commands.evaluate(data)
     typer.echo(measured.json() if as_json else measured.text())
     raise typer.Exit(0 if measured.better else 1)
+
+
+@slack_app.command("manifest")
+def slack_manifest(config: BrandFile = None) -> None:
+    """Print the app's manifest, and the link that makes the app with one click."""
+    from config import commands
+
+    made, link = commands.slack_manifest(config)
+    typer.echo(made, nl=False)
+    _say(f"Make the app with one click:\n{link}")
+
+
+@slack_app.command("test")
+def slack_test(
+    channel: Annotated[str, typer.Argument(help='Such as "#social-care".')], config: BrandFile = None
+) -> None:
+    """Post one practice card to a channel and wait for a click. Nothing can be published by it."""
+    from config import commands
+
+    clicked = _run(commands.slack_test(channel, config))
+    _say("The click arrived: Slack works both ways." if clicked else "No click arrived: heard doctor")
+    raise typer.Exit(0 if clicked else 1)
+
+
+@slack_app.command("preview")
+def slack_preview(
+    part: Annotated[str, typer.Argument(help="card, modal, alert, digest or home.")] = "card",
+    config: BrandFile = None,
+) -> None:
+    """Print a link that shows one of Heard's messages in Slack's Block Kit Builder."""
+    from config import commands
+
+    typer.echo(_run(commands.slack_preview(part, config)))
 
 
 @config_app.command("check")

@@ -260,6 +260,38 @@ async def _switch(*, paused: bool, insecure: bool) -> None:
             await (switch.pause("the command line") if paused else switch.resume("the command line"))
 
 
+# ── Slack ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def slack_manifest(config: Path | None) -> tuple[str, str]:
+    """The manifest of the brand's Slack app, and the link that makes it."""
+    from config.slack_try import manifest
+
+    return manifest(own_brand(config).name)
+
+
+async def slack_test(channel: str, config: Path | None) -> bool:
+    """Post a practice card and wait for a click."""
+    from config.slack_try import test_channel
+
+    brand = own_brand(config)
+    return await test_channel(
+        channel,
+        brand,
+        here(brand=brand),
+        clock=SystemClock(),
+        say=lambda words: typer.echo(words, err=True),
+    )
+
+
+async def slack_preview(part: str, config: Path | None) -> str:
+    """A link to Slack's Block Kit Builder."""
+    from config.slack_try import preview
+
+    brand = own_brand(config)
+    return await preview(part, brand, here(brand=brand), clock=SystemClock())
+
+
 # ── looking ──────────────────────────────────────────────────────────────────────────────────────
 
 

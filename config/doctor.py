@@ -3,15 +3,15 @@
 import asyncio
 import platform as machine
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from casework.clock import Clock, SystemClock
 from casework.errors import HeardError
 from config.brand import Brand
+from config.checks import Check, State
 from config.connecting import connect
 from config.places import Place, here, own_brand
 from platforms.limits import Budget, OwnBudget
@@ -38,27 +38,6 @@ FOLDERS: Final = (
 )
 EXAMINE_S: Final = 30.0
 LONG_DEAF: Final = timedelta(minutes=5)
-State = Literal["ok", "warn", "bad"]
-MARKS: Final = {"ok": "✔", "warn": "!", "bad": "✘"}
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line: what was looked at, how it stands, in words, and the command or line that mends it."""
-
-    name: str
-    state: State
-    words: str
-    fix: str = ""
-
-    def sentence(self) -> str:
-        """The line on a terminal."""
-        fix = f"\n{'':18}→ {self.fix}" if self.fix else ""
-        return f" {MARKS[self.state]} {self.name:<14} {self.words}{fix}"
-
-    def as_json(self) -> dict[str, str]:
-        """Plain values for JSON."""
-        return asdict(self)
 
 
 async def examine(config: Path | None = None) -> list[Check]:
@@ -72,6 +51,7 @@ async def examine(config: Path | None = None) -> list[Check]:
     checks += [_model()]
     if brand is not None:
         checks += for_brand(brand)
+        checks += await _slack(brand, place)
     return [*checks, *await _store_and_platforms(place, brand)]
 
 
@@ -113,6 +93,19 @@ def _wording(brand: Brand) -> Check:
         return Check("wording", "bad", str(error), "mend the line it names")
     words = f"{len(articles)} article{'' if len(articles) == 1 else 's'}, templates right"
     return Check("wording", "ok", words)
+
+
+async def _slack(brand: Brand, place: Place) -> list[Check]:
+    # slack-bolt takes half a second to import, and most calls of the doctor need none of it.
+    from config.slack import API, examine_slack
+
+    given = place.settings.slack
+    return await examine_slack(
+        brand,
+        token=given.bot_token.get_secret_value() if given.bot_token else None,
+        app_token=given.app_token.get_secret_value() if given.app_token else None,
+        api_url=f"{given.api_url}/" if given.api_url else API,
+    )
 
 
 async def _store_and_platforms(place: Place, brand: Brand | None) -> list[Check]:
@@ -205,11 +198,7 @@ def _model() -> Check:
 
 def _not_acted_on(brand: Brand) -> list[Check]:
     """What the brand file asks for and this version does not do yet: better said here than found out."""
-    team, roles = brand.team, brand.team.roles
     asked = {
-        "team.slack": team.slack.channel is not None,
-        "team.roles": bool(roles.viewer or roles.responder or roles.approver or roles.manager),
-        "policy approvers": any(rule.approvers > 1 for rule in brand.rules()),
         "automatic.pause_when": brand.automatic.enabled,
         "privacy.keep_posts": True,
     }

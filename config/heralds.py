@@ -7,6 +7,7 @@ import structlog
 
 from casework.case import Case
 from casework.sla import Alert, PromiseState
+from escalation.alerts import Herald
 
 log = structlog.get_logger(__name__)
 
@@ -24,6 +25,28 @@ class LogHerald:
     async def alert(self, case: Case, alert: Alert) -> None:
         """A promise is at risk or broken."""
         log.warning("promise", case=case.id, promise=alert.promise, state=alert.state, to=alert.to)
+
+
+@dataclass(frozen=True, slots=True)
+class Heralds:
+    """Several ways at once: each is told, and an alert counts as told once all of them have it."""
+
+    ways: tuple[Herald, ...]
+
+    @property
+    def name(self) -> str:
+        """What the timeline calls them."""
+        return " and ".join(way.name for way in self.ways)
+
+    async def announce(self, case: Case) -> None:
+        """A case waits for a person."""
+        for way in self.ways:
+            await way.announce(case)
+
+    async def alert(self, case: Case, alert: Alert) -> None:
+        """A promise is at risk or broken. What one of them cannot tell now is told by all again later."""
+        for way in self.ways:
+            await way.alert(case, alert)
 
 
 @dataclass(frozen=True, slots=True)

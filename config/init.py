@@ -76,7 +76,7 @@ def start_files(
     texts = {
         folder / "brand.yaml": settings,
         folder / ".env": _env(),
-        folder / "slack-manifest.json": _manifest(brand),
+        folder / "slack-manifest.json": manifest_for(brand),
         folder / "templates.yaml": (DEFAULTS / "templates.yaml").read_text(encoding="utf-8"),
         folder / "knowledge" / ARTICLE: (DEFAULTS / ARTICLE).read_text(encoding="utf-8"),
     }
@@ -137,7 +137,8 @@ def _env() -> str:
     return text.replace("HEARD_DESK__TOKEN=", f"HEARD_DESK__TOKEN={token}", 1)
 
 
-def _manifest(brand: str) -> str:
+def manifest_for(brand: str) -> str:
+    """The manifest of the brand's own Slack app (S2): each brand makes one, none is distributed."""
     manifest = json.loads((DEFAULTS / "slack-manifest.json").read_text(encoding="utf-8"))
     manifest["display_information"]["name"] = f"heard · {brand}"[:_SLACK_NAME].rstrip()
     return json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"

@@ -1,6 +1,7 @@
 """Runs the line for as long as it is wanted: all stages as tasks of one process, the desk among them."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime, timedelta
@@ -15,20 +16,23 @@ from watchfiles import awatch
 from casework.clock import Clock, FastClock, SystemClock
 from casework.errors import HeardError, TryAgainLater
 from config.brand import Brand, reload_if_valid
+from config.checks import Check
 from config.connecting import Connections, connect
-from config.doctor import Check, for_brand, for_paths, for_store
-from config.heralds import LogHerald, TerminalHerald
+from config.doctor import for_brand, for_paths, for_store
+from config.heralds import Heralds, LogHerald, TerminalHerald
 from config.lanes import only_one
 from config.places import Place
 from config.play import begin, end
 from config.recorded import DAY, Playing, Recording, opened
 from config.serving import Address, api_token, bind, desk
+from config.slack import API, SlackSide, slack_side
 from config.summary import Summary, summarise
 from config.usage import WrongUsage
 from config.wiring import EVERYWHERE, STAGES, Accounts, Line, Model, own_handles, put_together
 from escalation.promises import ringing
 from listener.rereading import Rereader
 from platforms.feed import Feed, load_feed, shifted
+from platforms.limits import Budget
 from platforms.platform import Path as ListeningPath
 from platforms.platform import Platform
 from platforms.replay import ReplayPlatform, ReplyRecord
@@ -176,6 +180,7 @@ async def _open_desk(
     summed: Callable[[], Awaitable[Summary]],
     live: bool = True,
     speed: float = 1.0,
+    slack: SlackSide | None = None,
 ) -> "asyncio.Task[None]":
     """Serve the desk over a line; returns its task once it answers."""
 
@@ -184,10 +189,20 @@ async def _open_desk(
 
     async def health() -> Sequence[Check]:
         paths = await for_paths(store, line.clock.now())
-        return [*await for_store(store), *for_brand(line.brand), *paths]
+        there = await slack.health() if slack is not None else []
+        return [*await for_store(store), *for_brand(line.brand), *paths, *there]
 
     token = api_token(place.folder, _secret(place))
-    shown = desk(line, address, token=token, summary=summary, health=health, live=live, speed=speed)
+    shown = desk(
+        line,
+        address,
+        token=token,
+        summary=summary,
+        health=health,
+        live=live,
+        speed=speed,
+        trouble=slack.trouble if slack is not None else None,
+    )
     started = asyncio.Event()
     serving = tasks.create_task(serve(shown, sockets=[address.bound], started=started))
     await started.wait()
@@ -231,6 +246,7 @@ async def up(
         stack.push_async_callback(connections.close)
         _say_missing(connections)
         unlabelled = await _unlabelled(brand, connections)
+        slack = _slack(brand, place, store, clock, budget) if "escalation" in parts else None
         line = stack.enter_context(
             put_together(
                 store,
@@ -239,7 +255,7 @@ async def up(
                 model=load_model(),
                 platforms={"*": replay} if replay else connections.platforms,
                 accounts=EVERYWHERE if replay else Accounts(connections.posting, unlabelled),
-                herald=LogHerald(),
+                herald=Heralds((LogHerald(), slack.herald)) if slack is not None else LogHerald(),
                 locks=place.folder / "locks",
                 stages=[stage for stage in STAGES if stage in parts],
             )
@@ -249,14 +265,36 @@ async def up(
             raise HeardError(f"this store holds a recorded day ({owner}); use another HEARD_HOME or database")
         tasks = await stack.enter_async_context(_stages(line, store, promises="promises" in parts))
         tasks.create_task(_follow_brand(line, brand.source))
+        if slack is not None:
+            stack.push_async_callback(slack.web.close)
+            tasks.create_task(slack.run())
         if "listener" in parts:
             stack.enter_context(only_one(place.folder / "locks" / "listener", "listens from here already"))
             _listen(tasks, store, line, {"replay": replay} if replay else connections.platforms)
         if address is not None:
-            await _open_desk(tasks, store, line, address, place, summed=partial(_summed, store, line))
+            await _open_desk(
+                tasks, store, line, address, place, summed=partial(_summed, store, line), slack=slack
+            )
             _say(f"The desk is open:\n\n    {address.link}\n")
         log.info("running", parts=list(parts), brand=brand.name)
         await asyncio.Event().wait()
+
+
+def _slack(brand: Brand, place: Place, store: Store, clock: Clock, budget: Budget) -> SlackSide | None:
+    """Slack, if the brand works there: a token, and a channel for the cards."""
+    given = place.settings.slack
+    if given.bot_token is None or brand.team.slack.channel is None:
+        return None
+    return slack_side(
+        brand,
+        store,
+        clock=clock,
+        budget=budget,
+        token=given.bot_token.get_secret_value(),
+        app_token=given.app_token.get_secret_value() if given.app_token else "",
+        api_url=f"{given.api_url}/" if given.api_url else API,
+        name=socket.gethostname(),
+    )
 
 
 def _say_missing(connections: Connections) -> None:

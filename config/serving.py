@@ -9,7 +9,7 @@ from pathlib import Path
 from casework.case import Case
 from casework.decisions import Hard
 from casework.errors import HeardError
-from config.doctor import Check
+from config.checks import Check
 from config.usage import WrongUsage
 from config.wiring import Line
 from platforms.lengths import measure
@@ -72,12 +72,14 @@ def desk(
     health: Callable[[], Awaitable[Sequence[Check]]],
     live: bool = True,
     speed: float = 1.0,
+    trouble: Callable[[str], Awaitable[str]] | None = None,
 ) -> Desk:
     """The desk over a line. ``token`` opens the API; a recorded day is not ``live``."""
 
     async def lines() -> Sequence[HealthLine]:
         return [HealthLine(check.name, check.state, check.words, check.fix) for check in await health()]
 
+    approvals = {rule.id: rule.approvers for rule in line.brand.rules()}
     return Desk(
         store=line.cases,
         clock=line.clock,
@@ -94,7 +96,13 @@ def desk(
         switch=line.switch,
         live=live,
         speed=speed,
+        approvals=lambda case: approvals.get(case.rule, 1),
+        trouble=trouble or _no_trouble,
     )
+
+
+async def _no_trouble(_case_id: str) -> str:
+    return ""
 
 
 def count(platform: str, text: str) -> tuple[int, int]:

@@ -37,6 +37,22 @@ class PauseSwitch(Protocol):
         ...
 
 
+async def _none(_case_id: str) -> str:
+    return ""
+
+
+class Preview(Protocol):
+    """A chat that is played on a page of the desk: what a person sees there, and what they do."""
+
+    def sees(self, name: str, since: str) -> Mapping[str, object]:
+        """What changed on somebody's screen since the ``mark`` that they have, as JSON values."""
+        ...
+
+    async def press(self, name: str, did: Mapping[str, object]) -> Mapping[str, object]:
+        """Do what somebody did, whatever ``did`` says; ``problem``, if there is one, is words for them."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """Everything the desk works with.
@@ -45,6 +61,9 @@ class Desk:
     ``hosts`` are the Host headers it answers to, with or without a port. ``check`` names what speaks
     against an edited text: a `Hard` objection refuses it, a plain one is shown. ``measure`` counts a
     text as the platform does: used, limit. ``speed`` is how fast ``clock`` runs against the browser's.
+    ``preview`` is what the preview page shows; without one there is no such page.
+    ``approvals`` is how many people must approve a reply in a case; ``trouble`` is why other desks do not
+    show a case, empty where they do.
     """
 
     store: CaseStore
@@ -62,7 +81,10 @@ class Desk:
     switch: PauseSwitch
     live: bool
     speed: float = 1.0
+    preview: Preview | None = None
+    approvals: Callable[[Case], int] = lambda _case: 1
+    trouble: Callable[[str], Awaitable[str]] = _none
 
     def circumstances(self) -> Circumstances:
         """What a decision made now is made under."""
-        return Circumstances(self.clock.now(), self.promises, self.check, self.measure)
+        return Circumstances(self.clock.now(), self.promises, self.check, self.measure, self.approvals)

@@ -49,7 +49,7 @@ print(code, *sorted(sys.modules))
 """
 COMMANDS = [
     "demo", "up", "replay", "doctor", "init", "queue", "case", "classify", "evaluate", "report",
-    "dead-letters", "config", "pause", "resume", "listen", "plugins",
+    "dead-letters", "config", "pause", "resume", "listen", "plugins", "slack",
 ]  # fmt: skip
 
 

@@ -1,0 +1,465 @@
+"""Puts Slack together: what the desk there is given, what keeps it going, and what the doctor asks of it."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from casework.case import Case, Move
+from casework.clock import Clock
+from casework.decisions import Circumstances
+from casework.errors import HeardError, TryAgainLater
+from casework.sla import PromisePolicy
+from config.brand import Brand
+from config.brand_file import RolesPart
+from config.checks import Check
+from config.serving import check_text, count
+from escalation import boards
+from escalation.boards import BreachRow, Frame
+from escalation.cards import Look, card, thread_line
+from escalation.delivery import Delivery, Drawing, Flood, needs_people
+from escalation.figures import figures, late_because
+from escalation.press_worker import PressWorker
+from escalation.roles import Role, Team
+from escalation.slack_app import build_app
+from escalation.slack_desk import SlackDesk
+from escalation.slack_herald import SlackHerald
+from escalation.slack_payload import Payload
+from escalation.slack_web import NotPosted, SlackTrouble, Web
+from escalation.socket import Sockets
+from platforms.composers import composer
+from platforms.limits import Budget
+from streams.cards import CardIndex
+from streams.case_store import CaseStore
+from streams.connection import LOST, Store, end_if_cancelled
+from streams.dead_letters import DeadLetters
+from streams.locks import EditLocks
+from streams.people import PeopleNames
+from streams.presses import PressBox
+from streams.switch import Cursors, PauseSwitch
+
+log = structlog.get_logger(__name__)
+
+API: Final = "https://slack.com/api/"
+SCOPES: Final = frozenset({"chat:write", "commands", "users:read", "channels:read", "channels:history"})
+TEAM_EVERY_S: Final = 300.0
+DIGEST_EVERY_S: Final = 30.0
+AGAIN_S: Final = 5.0
+SAY_TRIES: Final = 20
+DAY: Final = timedelta(days=1)
+_USER_ID: Final = re.compile(r"[UW][A-Z0-9]{4,}")
+
+
+@dataclass(slots=True)
+class SlackSide:
+    """Slack for one brand, on one store: `run` keeps it going, `herald` is how the line tells people."""
+
+    brand: Brand
+    cases: CaseStore
+    cursors: Cursors
+    clock: Clock
+    web: Web
+    index: CardIndex
+    delivery: Delivery
+    herald: SlackHerald
+    desk: SlackDesk
+    worker: PressWorker
+    sockets: Sockets | None
+    team: "Roster"
+    saying: set["asyncio.Task[None]"] = field(default_factory=set)
+
+    async def run(self) -> None:
+        """Deliver, carry out presses, hold the sockets, follow every change, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.delivery.run())
+            tasks.create_task(self.worker.run())
+            tasks.create_task(self._follow_changes())
+            tasks.create_task(self.team.keep_up())
+            if self.sockets is not None:
+                tasks.create_task(self.sockets.run())
+            if self.brand.team.slack.digest is not None:
+                tasks.create_task(self._digest_daily())
+
+    async def health(self) -> list[Check]:
+        """How Slack is connected, for the desk's health page and ``/readyz``."""
+        checks = []
+        if self.sockets is not None:
+            state = self.sockets.state()
+            words = f"{state.listening} of {state.wanted} connections listen"
+            words += f": {state.trouble}" if state.trouble else ""
+            checks.append(
+                Check("Slack", "ok" if state.ok else "bad", words, "" if state.ok else "heard doctor")
+            )
+        if self.team.trouble:
+            checks.append(Check("Slack", "warn", f"people: {self.team.trouble}", "heard doctor"))
+        return checks
+
+    async def trouble(self, case_id: str) -> str:
+        """Why Slack does not show a case; empty where it does, or need not."""
+        known = await self.index.of(case_id)
+        return known.trouble if known is not None else ""
+
+    # ── what Slack shows follows the cases ───────────────────────────────────────────────────────
+
+    async def _follow_changes(self) -> None:
+        """Every card is drawn again once its case changed, by whomever, on whatever desk."""
+        while True:
+            with suppress(*LOST):
+                async for change in self.cases.changes(await self.cursors.get("slack/changes")):
+                    await self._changed(change.case_id, change.version)
+                    await self.cursors.set("slack/changes", change.id)
+            end_if_cancelled()
+            await asyncio.sleep(AGAIN_S)
+
+    async def _changed(self, case_id: str, version: int) -> None:
+        (case,) = await self.cases.load_all([case_id])
+        if case is None:
+            return
+        if case.moved in (Move.WITHDRAW, Move.ERASE):
+            for mention in case.mentions:
+                if not mention.text:
+                    await self.delivery.redact(mention.key)
+        # One that has no card yet may be on its way to one, drawn as it was a moment ago.
+        known = await self.index.of(case_id)
+        if needs_people(case) or known is not None:
+            await self.index.dirty(case_id, at=self.clock.now())
+        if known is not None and known.ts:
+            saying = asyncio.create_task(self._say(case, version))
+            self.saying.add(saying)
+            saying.add_done_callback(self.saying.discard)
+
+    async def _say(self, case: Case, version: int) -> None:
+        """What happened to a case, in its card's thread: once, whoever else says it too."""
+        entries = await self.cases.timeline(case.id)
+        entry = next((entry for entry in entries if entry.version == version), None)
+        told = thread_line(case, entry) if entry is not None else None
+        if entry is None or told is None:
+            return
+        quoted = [case.last.key] if entry.what == Move.JOIN else []
+        for _ in range(SAY_TRIES):
+            try:
+                await self.delivery.say(case, told, f"{version}", quotes=quoted)
+            except TryAgainLater as later:
+                await asyncio.sleep(later.after.total_seconds())
+            except LOST as error:
+                log.warning("line not said", case=case.id, error=type(error).__name__)
+                return
+            else:
+                return
+        log.warning("line not said", case=case.id)
+
+    # ── the digest ───────────────────────────────────────────────────────────────────────────────
+
+    async def _digest_daily(self) -> None:
+        """Once a day, at the time that the brand named, however often this is started."""
+        while True:
+            with suppress(*LOST):
+                await self._digest_if_due()
+            end_if_cancelled()
+            await asyncio.sleep(DIGEST_EVERY_S)
+
+    async def _digest_if_due(self) -> None:
+        wanted = self.brand.team.slack.digest
+        local = self.clock.now().astimezone(ZoneInfo(self.brand.timezone))
+        today = local.date().isoformat()
+        if wanted is None or local.time() < wanted or await self.cursors.get("slack/digest") == today:
+            return
+        try:
+            await self.send_digest()
+        except SlackTrouble as trouble:
+            log.warning("digest not sent", why=str(trouble))
+            return
+        await self.cursors.set("slack/digest", today)
+
+    async def send_digest(self) -> str:
+        """Post the day's figures where managers are; says where."""
+        where = self.brand.team.slack.managers or self.brand.team.slack.channel or ""
+        payload = await digest_of(self.cases, self.brand, self.clock)
+        channel = await self.web.channel_id(where)
+        try:
+            await self.web.post(channel, payload)
+        except NotPosted as refused:
+            simpler = boards.without_charts(payload)
+            if refused.reason != "invalid_blocks" or simpler is None:
+                raise
+            await self.web.post(channel, simpler)
+        return f"The digest is in {where}."
+
+
+async def digest_of(cases: CaseStore, brand: Brand, clock: Clock) -> Payload:
+    """The last day's figures, against those of the day before."""
+    now = clock.now()
+    held = [case async for case in cases.every()]
+    policies = brand.promises(now=now).policies
+    today = figures(held, policies, since=now - DAY, until=now, now=now)
+    before = figures(held, policies, since=now - 2 * DAY, until=now - DAY, now=now)
+    local = now.astimezone(ZoneInfo(brand.timezone))
+    title = f"Daily report · {local:%A} {local.day} {local:%B}"
+    return boards.digest(title, today, Frame(now, brand.timezone), before=before)
+
+
+@dataclass(slots=True)
+class Roster:
+    """Who may do what, as Slack knows the people now: the brand's file, with groups resolved."""
+
+    roles: RolesPart
+    web: Web
+    now: Team = field(default_factory=lambda: Team(""))
+    trouble: str = ""
+
+    async def keep_up(self) -> None:
+        """Resolve again every few minutes, and soon after a failure; until the first time nobody may."""
+        while True:
+            try:
+                self.now = await self.resolved()
+                self.trouble = ""
+            except SlackTrouble as trouble:
+                self.trouble = str(trouble)
+                log.warning("team not resolved", why=str(trouble))
+            end_if_cancelled()
+            await asyncio.sleep(AGAIN_S if self.trouble else TEAM_EVERY_S)
+
+    async def resolved(self) -> Team:
+        """The team as it is now.
+
+        Raises:
+            SlackTrouble: Slack does not say who somebody is; what is known stays as it was.
+        """
+        auth = await self.web.auth()
+        members: dict[Role, frozenset[str]] = {
+            role: frozenset(
+                [one for entry in getattr(self.roles, role.key) for one in await self._who(entry)]
+            )
+            for role in Role
+            if role is not Role.NOBODY
+        }
+        return Team(auth.team_id, members)
+
+    async def _who(self, entry: str) -> frozenset[str]:
+        bare = entry.strip().lstrip("@")
+        if _USER_ID.fullmatch(bare):
+            return frozenset({bare})
+        try:
+            return await self.web.group_members(bare)
+        except NotPosted as refused:
+            if refused.reason not in ("no_such_subteam", "missing_scope"):
+                raise
+        return frozenset({await self.web.channel_id(f"@{bare}")})
+
+
+def slack_side(
+    brand: Brand,
+    store: Store,
+    *,
+    clock: Clock,
+    budget: Budget,
+    token: str,
+    app_token: str = "",
+    api_url: str = API,
+    desk_url: str | None = None,
+    channel: str | None = None,
+    name: str = "slack",
+    health: Callable[[], Awaitable[Sequence[Check]]] | None = None,
+) -> SlackSide:
+    """Slack for a brand; nothing is sent yet. Without an app token no click arrives: `SlackSide.run` posts.
+
+    Raises:
+        HeardError: the brand names no channel for its cards.
+    """
+    channel = channel or brand.team.slack.channel
+    if channel is None:
+        raise HeardError('team › slack › channel is not set: where shall cards go, such as "#social-care"?')
+    cases, index, web = CaseStore(store), CardIndex(store), Web(token, api_url)
+    roster = Roster(brand.team.roles, web)
+
+    def look() -> Look:
+        return Look(
+            now=clock.now(),
+            brand=brand.name,
+            timezone=brand.timezone,
+            desk_url=desk_url,
+            measure=count,
+            link=lambda case: composer(case.last, case.draft.text if case.draft else ""),
+            approvals=approvals_of(brand),
+        )
+
+    def frame() -> Frame:
+        return Frame(clock.now(), brand.timezone, desk_url)
+
+    def flood(waiting: Flood) -> Payload:
+        return boards.flood_message(
+            waiting.held_back, frame(), late=waiting.late, at_risk=waiting.at_risk, oldest=waiting.oldest
+        )
+
+    async def drawn(case: Case) -> Payload:
+        return card(case, await desk.look_at(case.id))
+
+    async def breach(late: Sequence[Case]) -> Payload:
+        rows = [
+            BreachRow(
+                case,
+                late_because(
+                    case, await cases.timeline(case.id), undelivered=await _undelivered(index, case)
+                ),
+            )
+            for case in late
+        ]
+        return boards.breach_board(rows, frame())
+
+    delivery = Delivery(
+        web,
+        index,
+        cases,
+        budget,
+        clock,
+        channel=channel,
+        drawing=Drawing(
+            card=drawn,
+            flood=flood,
+            breach=breach,
+            page=lambda case_id: f"{desk_url}/cases/{case_id}" if desk_url else None,
+            simpler=boards.without_charts,
+        ),
+    )
+    slack = brand.team.slack
+    managers = slack.managers or channel
+    herald = SlackHerald(
+        web=web,
+        cards=index,
+        delivery=delivery,
+        clock=clock,
+        managers=managers,
+        channels={"managers": managers, "leads": slack.leads or managers},
+        timezone=brand.timezone,
+    )
+
+    async def lines() -> Sequence[str]:
+        return [check.sentence() for check in await health()] if health is not None else []
+
+    side: SlackSide
+
+    async def send_digest() -> str:
+        return await side.send_digest()
+
+    desk = SlackDesk(
+        cases=cases,
+        box=PressBox(store),
+        locks=EditLocks(store),
+        names=PeopleNames(store),
+        index=index,
+        dead=DeadLetters(store),
+        switch=PauseSwitch(store),
+        web=web,
+        threads=delivery,
+        clock=clock,
+        team=lambda: roster.now,
+        circumstances=lambda: circumstances(brand, clock),
+        look=look,
+        health=lines,
+        digest=send_digest,
+        rule_words=lambda rule: next((str(r.do) for r in brand.rules() if r.id == rule), ""),
+        promises=[policy.name for policy in _policies(brand, clock)],
+    )
+    app = build_app(desk, token=token, api_url=api_url)
+    side = SlackSide(
+        brand=brand,
+        cases=cases,
+        cursors=Cursors(store),
+        clock=clock,
+        web=web,
+        index=index,
+        delivery=delivery,
+        herald=herald,
+        desk=desk,
+        worker=PressWorker(desk, name=name),
+        sockets=Sockets(app, app_token) if app_token else None,
+        team=roster,
+    )
+    return side
+
+
+async def _undelivered(index: CardIndex, case: Case) -> str:
+    known = await index.of(case.id)
+    return known.trouble if known is not None else ""
+
+
+def _policies(brand: Brand, clock: Clock) -> Sequence[PromisePolicy]:
+    return brand.promises(now=clock.now()).policies
+
+
+def circumstances(brand: Brand, clock: Clock) -> Circumstances:
+    """What a decision made now is made under."""
+    now = clock.now()
+    return Circumstances(now, brand.promises(now=now), check_text, count, approvals_of(brand))
+
+
+def approvals_of(brand: Brand) -> Callable[[Case], int]:
+    """How many people must approve a reply in a case: as its rule says, one where no rule does."""
+    by_rule = {rule.id: rule.approvers for rule in brand.rules()}
+    return lambda case: by_rule.get(case.rule, 1)
+
+
+# ── the doctor ───────────────────────────────────────────────────────────────────────────────────
+
+
+async def examine_slack(
+    brand: Brand, *, token: str | None, app_token: str | None, api_url: str
+) -> list[Check]:
+    """What is right with Slack, and what mends what is not."""
+    slack = brand.team.slack
+    if slack.channel is None and token is None:
+        return []
+    if token is None:
+        fix = "make the app (heard slack manifest), then set HEARD_SLACK__BOT_TOKEN"
+        return [Check("Slack", "bad", "HEARD_SLACK__BOT_TOKEN is not set", fix)]
+    if slack.channel is None:
+        return [Check("Slack", "bad", "no channel for cards", "set team › slack › channel in brand.yaml")]
+    async with Web(token, api_url) as web:
+        try:
+            auth = await web.check_auth()
+        except SlackTrouble as trouble:
+            return [Check("Slack", "bad", str(trouble), getattr(trouble, "fix", ""))]
+        checks = [Check("Slack", "ok", f"workspace {auth.team}")]
+        lacking = sorted(SCOPES - auth.scopes)
+        if lacking:
+            checks.append(
+                Check(
+                    "Slack",
+                    "bad",
+                    f"the app lacks {', '.join(lacking)}",
+                    "add them under OAuth & Permissions, then install the app again",
+                )
+            )
+        places = dict.fromkeys(filter(None, (slack.channel, slack.managers, slack.leads)))
+        checks += [await _reach(web, where) for where in places]
+        checks += await _people(brand, web)
+    if app_token is None:
+        fix = "Basic information › App-level tokens, scope connections:write; set HEARD_SLACK__APP_TOKEN"
+        checks.append(Check("Slack", "bad", "no clicks arrive: HEARD_SLACK__APP_TOKEN is not set", fix))
+    return checks
+
+
+async def _reach(web: Web, where: str) -> Check:
+    try:
+        await web.channel_id(where)
+    except SlackTrouble as trouble:
+        return Check("Slack", "bad", f"{where}: {trouble}", getattr(trouble, "fix", ""))
+    return Check("Slack", "ok", f"{where} is there")
+
+
+async def _people(brand: Brand, web: Web) -> list[Check]:
+    try:
+        team = await Roster(brand.team.roles, web).resolved()
+    except SlackTrouble as trouble:
+        return [Check("Slack", "bad", f"team › roles: {trouble}", getattr(trouble, "fix", ""))]
+    approvers = team.members.get(Role.APPROVER, frozenset()) | team.members.get(Role.MANAGER, frozenset())
+    if not approvers:
+        fix = "name people or groups under team › roles › approver in brand.yaml"
+        return [Check("Slack", "warn", "nobody may approve in Slack", fix)]
+    return [Check("Slack", "ok", f"{len(approvers)} may approve")]
