@@ -10,13 +10,13 @@ from typing import Final
 
 import structlog
 from aiohttp import web
-from redis.exceptions import RedisError
 from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.signature import Clock as SignatureClock
 from slack_sdk.signature import SignatureVerifier
 
+from streams.connection import NO_STORE
 from streams.requests import SeenRequests
 
 log = structlog.get_logger(__name__)
@@ -64,7 +64,7 @@ class SignedHttp:
             if answer.status >= 500:
                 # Nothing was stored, so the same request may come again.
                 await self._seen.forget(signature)
-        except (RedisError, OSError) as error:
+        except NO_STORE as error:
             log.warning("slack request not stored", why=type(error).__name__)
             return _refusal(503, "The store cannot be reached: send it again.")
         made: web.Response = await to_aiohttp_response(answer)

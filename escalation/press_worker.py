@@ -13,7 +13,6 @@ from functools import partial
 from typing import Final
 
 import structlog
-from redis.exceptions import RedisError
 
 from casework.case import Case, Move, Moved
 from casework.decisions import Action, allowed, decide
@@ -39,7 +38,7 @@ from escalation.roles import Person
 from escalation.slack_desk import SlackDesk
 from escalation.slack_payload import Payload, View, esc, section
 from escalation.slack_web import NotPosted, SlackTrouble
-from streams.connection import LOST
+from streams.connection import LOST, NO_STORE
 from streams.presses import Stored
 
 log = structlog.get_logger(__name__)
@@ -160,7 +159,7 @@ class PressWorker:
             return
         try:
             await self._do(press, again=stored.attempts > 1)
-        except (RedisError, OSError) as error:
+        except NO_STORE as error:
             log.warning("store lost while a press was carried out", error=type(error).__name__)
         except TryAgainLater as later:
             await self._later(stored, press, later)

@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 import structlog
-from redis.exceptions import RedisError
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.response import BoltResponse
@@ -30,6 +29,7 @@ from escalation.roles import Person
 from escalation.slack_desk import SlackDesk, place_of
 from escalation.slack_payload import Block, Payload, View, esc, section
 from escalation.slack_web import SlackTrouble
+from streams.connection import NO_STORE
 from streams.locks import lease
 
 log = structlog.get_logger(__name__)
@@ -231,7 +231,7 @@ class _Listeners:
 
         What was not stored for want of the store is not acknowledged: Slack says so, or sends it again.
         """
-        lost = isinstance(error, RedisError | OSError)
+        lost = isinstance(error, NO_STORE)
         press = read_press(body, self._desk.clock.now())
         known = isinstance(press, Press)
         number = f"err-{press.id[:6] if isinstance(press, Press) else uuid.uuid4().hex[:6]}"

@@ -151,7 +151,7 @@ def _packing_in_c(connection: type[AbstractConnection]) -> type[AbstractConnecti
             return [b"".join(b"".join(_PACKER.pack(*command)) for command in commands)]
 
         async def send_packed_command(self, command: Any, check_health: bool = True) -> None:
-            """Send; redis-py's `asyncio.wait_for` loses a cancellation that comes as it ends (Python 3.11)."""
+            """Send; redis-py's `asyncio.wait_for` loses a cancellation that comes as it ends (3.11)."""
             task = asyncio.current_task()
             before = task.cancelling() if task is not None else 0
             await super().send_packed_command(command, check_health)
