@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor
@@ -44,6 +44,21 @@ _SECRETS = re.compile(
 )
 _MASK = "•••"
 _DEEPEST = 6
+
+
+CHATTY: Final = (
+    "apscheduler",  # every ring of the promise clock, each second
+    "httpx",  # every request with its address: whom we looked up is nobody's business
+    "httpcore",
+    "prawcore",  # at its lowest level, the words of replies
+    "mastodon",
+    "tweepy",
+    "slack_bolt",
+    "slack_sdk",
+    "websockets",
+    "uvicorn.error",
+)
+"""Loggers of libraries that say at their lower levels what no log of ours may hold, or far too much."""
 
 
 def set_up_logs(
@@ -81,8 +96,8 @@ def set_up_logs(
         vars(handler)["heard"] = True
         root.addHandler(handler)
     root.setLevel(level.upper())
-    # It would log every ring of the promise clock, each second.
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def mask(text: str) -> str:
