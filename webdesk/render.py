@@ -33,7 +33,9 @@ class Pages:
         self._jinja.filters["when"] = self._when
         self._jinja.filters["visible"] = words.visible
         self._draw_row: Callable[[views.Row, str], str] = self._jinja.get_template("_row.html").module.tr  # type: ignore[attr-defined]
-        self._jinja.globals.update(brand=desk.brand, live=desk.live, speed=desk.speed)
+        self._jinja.globals.update(
+            brand=desk.brand, live=desk.live, speed=desk.speed, preview=desk.preview is not None
+        )
 
     def _when(self, instant: datetime) -> Markup:
         shown = words.clock_time(instant, self._desk.timezone, self._desk.clock.now())

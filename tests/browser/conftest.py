@@ -14,6 +14,7 @@ from casework.clock import ManualClock
 from streams.case_store import CaseStore
 from tests.webdesk.desks import a_desk
 from webdesk.app import serve
+from webdesk.desk import Preview
 from webdesk.security import Sessions
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -39,8 +40,14 @@ class Served:
 
 
 @pytest.fixture
+def preview() -> Preview | None:
+    """What the preview page shows: there is none, except where a test has one."""
+    return None
+
+
+@pytest.fixture
 async def served(
-    cases: CaseStore, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    cases: CaseStore, clock: ManualClock, preview: Preview | None, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Served]:
     """The desk on a port of its own, its clock running at the browser's speed from noon."""
     made: list[Sessions] = []
@@ -53,7 +60,7 @@ async def served(
     monkeypatch.setattr(Sessions, "__init__", remembered)
     listener = socket.create_server(("127.0.0.1", 0))
     host = f"127.0.0.1:{listener.getsockname()[1]}"
-    desk = a_desk(cases, clock, hosts=frozenset({host}), speed=1.0)
+    desk = a_desk(cases, clock, hosts=frozenset({host}), speed=1.0, preview=preview)
     started = asyncio.Event()
     running = asyncio.create_task(serve(desk, sockets=[listener], started=started))
     await started.wait()

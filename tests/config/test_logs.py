@@ -72,7 +72,7 @@ def test_what_people_write_never_comes_out(tmp_path: Path, say: Callable[[Any], 
         lambda log: log.info("nested", a={"b": [{"c": BOT}]}),
         lambda log: log.info("key", a={BOT: 1}),
         lambda _: logging.getLogger("slack_sdk").warning("auth failed for %s", BOT),
-        lambda _: logging.getLogger("httpx").info("GET https://u:%s@host/", BOT),
+        lambda _: logging.getLogger("library").info("GET https://u:%s@host/", BOT),
         lambda log: failing(log, BOT),
     ],
 )
