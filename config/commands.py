@@ -272,10 +272,10 @@ def slack_manifest(config: Path | None) -> tuple[str, str]:
 
 async def slack_test(channel: str, config: Path | None) -> bool:
     """Post a practice card and wait for a click."""
-    from config.slack_try import test_channel
+    from config.slack_try import try_channel
 
     brand = own_brand(config)
-    return await test_channel(
+    return await try_channel(
         channel,
         brand,
         here(brand=brand),

@@ -105,6 +105,7 @@ async def _slack(brand: Brand, place: Place) -> list[Check]:
         token=given.bot_token.get_secret_value() if given.bot_token else None,
         app_token=given.app_token.get_secret_value() if given.app_token else None,
         api_url=f"{given.api_url}/" if given.api_url else API,
+        by_http=given.signing_secret is not None and given.listen is not None,
     )
 
 

@@ -49,6 +49,7 @@ REACH_EVERY_S: Final = 1.0
 LOOK_EVERY_S: Final = 1.0
 REPORT_EVERY_S: Final = 5.0
 REREAD_EVERY_S: Final = 120.0
+SLACK_AGAIN_S: Final = 5.0
 PARTS: Final = (*STAGES, "listener", "promises", "desk")
 
 
@@ -267,7 +268,7 @@ async def up(
         tasks.create_task(_follow_brand(line, brand.source))
         if slack is not None:
             stack.push_async_callback(slack.web.close)
-            tasks.create_task(slack.run())
+            tasks.create_task(_keep(slack))
         if "listener" in parts:
             stack.enter_context(only_one(place.folder / "locks" / "listener", "listens from here already"))
             _listen(tasks, store, line, {"replay": replay} if replay else connections.platforms)
@@ -293,8 +294,20 @@ def _slack(brand: Brand, place: Place, store: Store, clock: Clock, budget: Budge
         token=given.bot_token.get_secret_value(),
         app_token=given.app_token.get_secret_value() if given.app_token else "",
         api_url=f"{given.api_url}/" if given.api_url else API,
+        signing_secret=given.signing_secret.get_secret_value() if given.signing_secret else "",
+        listen=given.listen,
         name=socket.gethostname(),
     )
+
+
+async def _keep(slack: SlackSide) -> None:
+    """Slack beside everything else: whatever happens there, the line and the web desk go on."""
+    while True:
+        try:
+            await slack.run()
+        except Exception:
+            log.exception("slack failed, beginning again")
+        await asyncio.sleep(SLACK_AGAIN_S)
 
 
 def _say_missing(connections: Connections) -> None:

@@ -184,6 +184,10 @@ class SlackSettings(_Group):
     """HEARD_SLACK__APP_TOKEN: a secret, xapp-… Opens the socket, so that no public address is needed."""
     signing_secret: Secret | None = None
     """HEARD_SLACK__SIGNING_SECRET: a secret. Only for receiving clicks by HTTP instead of the socket."""
+    listen: HostPort | None = None
+    """HEARD_SLACK__LISTEN: address:port. Where a proxy with TLS hands on Slack's requests to /slack/events;
+    with the signing secret, and instead of the socket.
+    """
     api_url: WebAddress | None = None
     """HEARD_SLACK__API_URL: a web address. Where the API is, if not at https://slack.com/api."""
 

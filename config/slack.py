@@ -2,10 +2,11 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -25,6 +26,7 @@ from escalation.boards import BreachRow, Frame
 from escalation.cards import Look, card, thread_line
 from escalation.delivery import Delivery, Drawing, Flood, needs_people
 from escalation.figures import figures, late_because
+from escalation.http import SignedHttp, serve
 from escalation.press_worker import PressWorker
 from escalation.roles import Role, Team
 from escalation.slack_app import build_app
@@ -42,6 +44,7 @@ from streams.dead_letters import DeadLetters
 from streams.locks import EditLocks
 from streams.people import PeopleNames
 from streams.presses import PressBox
+from streams.requests import SeenRequests
 from streams.switch import Cursors, PauseSwitch
 
 log = structlog.get_logger(__name__)
@@ -72,6 +75,7 @@ class SlackSide:
     worker: PressWorker
     sockets: Sockets | None
     team: "Roster"
+    http: Callable[[], Coroutine[None, None, None]] | None = None
     saying: set["asyncio.Task[None]"] = field(default_factory=set)
 
     async def run(self) -> None:
@@ -83,6 +87,8 @@ class SlackSide:
             tasks.create_task(self.team.keep_up())
             if self.sockets is not None:
                 tasks.create_task(self.sockets.run())
+            if self.http is not None:
+                tasks.create_task(self.http())
             if self.brand.team.slack.digest is not None:
                 tasks.create_task(self._digest_daily())
 
@@ -112,10 +118,19 @@ class SlackSide:
         while True:
             with suppress(*LOST):
                 async for change in self.cases.changes(await self.cursors.get("slack/changes")):
-                    await self._changed(change.case_id, change.version)
+                    await self._tell_change(change.case_id, change.version)
                     await self.cursors.set("slack/changes", change.id)
             end_if_cancelled()
             await asyncio.sleep(AGAIN_S)
+
+    async def _tell_change(self, case_id: str, version: int) -> None:
+        try:
+            await self._changed(case_id, version)
+        except LOST:
+            raise
+        except Exception:
+            # One odd case must not keep all the others from their cards.
+            log.exception("change not followed", case=case_id)
 
     async def _changed(self, case_id: str, version: int) -> None:
         (case,) = await self.cases.load_all([case_id])
@@ -262,6 +277,8 @@ def slack_side(
     token: str,
     app_token: str = "",
     api_url: str = API,
+    signing_secret: str = "",
+    listen: str | None = None,
     desk_url: str | None = None,
     channel: str | None = None,
     name: str = "slack",
@@ -366,7 +383,13 @@ def slack_side(
         rule_words=lambda rule: next((str(r.do) for r in brand.rules() if r.id == rule), ""),
         promises=[policy.name for policy in _policies(brand, clock)],
     )
-    app = build_app(desk, token=token, api_url=api_url)
+    app = build_app(desk, token=token, api_url=api_url, signing_secret=signing_secret)
+    http = None
+    if signing_secret and listen:
+        host, _, port = listen.rpartition(":")
+        http = partial(
+            serve, SignedHttp(app, signing_secret, SeenRequests(store)), host.strip("[]"), int(port)
+        )
     side = SlackSide(
         brand=brand,
         cases=cases,
@@ -378,8 +401,9 @@ def slack_side(
         herald=herald,
         desk=desk,
         worker=PressWorker(desk, name=name),
-        sockets=Sockets(app, app_token) if app_token else None,
+        sockets=Sockets(app, app_token) if app_token and http is None else None,
         team=roster,
+        http=http,
     )
     return side
 
@@ -409,7 +433,7 @@ def approvals_of(brand: Brand) -> Callable[[Case], int]:
 
 
 async def examine_slack(
-    brand: Brand, *, token: str | None, app_token: str | None, api_url: str
+    brand: Brand, *, token: str | None, app_token: str | None, api_url: str, by_http: bool = False
 ) -> list[Check]:
     """What is right with Slack, and what mends what is not."""
     slack = brand.team.slack
@@ -439,7 +463,7 @@ async def examine_slack(
         places = dict.fromkeys(filter(None, (slack.channel, slack.managers, slack.leads)))
         checks += [await _reach(web, where) for where in places]
         checks += await _people(brand, web)
-    if app_token is None:
+    if app_token is None and not by_http:
         fix = "Basic information › App-level tokens, scope connections:write; set HEARD_SLACK__APP_TOKEN"
         checks.append(Check("Slack", "bad", "no clicks arrive: HEARD_SLACK__APP_TOKEN is not set", fix))
     return checks

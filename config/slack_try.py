@@ -33,7 +33,7 @@ def manifest(brand: str) -> tuple[str, str]:
     return made, slack_link(made)
 
 
-async def test_channel(
+async def try_channel(
     channel: str,
     brand: Brand,
     place: Place,

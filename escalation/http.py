@@ -4,6 +4,7 @@ The SDK's check lets a request be sent again for five minutes (S5): the signatur
 Source: docs.slack.dev/authentication/verifying-requests-from-slack, read in July 2026.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Final
@@ -23,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 GOOD_FOR_S: Final = 300
 PATH: Final = "/slack/events"
+LARGEST: Final = 2**20
 
 
 class SignedHttp:
@@ -82,6 +84,23 @@ class SignedHttp:
             log.warning("slack request out of time", apart_s=round(apart))
             return _refusal(401, f"{said} If Slack sent it now, set the clock (NTP).")
         return None
+
+
+async def serve(signed: SignedHttp, host: str, port: int) -> None:
+    """Take Slack's requests at an address until cancelled; a proxy with TLS stands in front of it.
+
+    Raises:
+        OSError: the address is taken or not this machine's.
+    """
+    app = web.Application(client_max_size=LARGEST)
+    app.router.add_post(PATH, signed.handle)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        await asyncio.Event().wait()
+    finally:
+        await runner.cleanup()
 
 
 class _Clock(SignatureClock):

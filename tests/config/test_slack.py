@@ -1,0 +1,169 @@
+"""The doctor's look at Slack, the manifest, the practice card, and requests by HTTP."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from casework.clock import SystemClock
+from config.brand import Brand, load_brand
+from config.places import Place, demo_brand
+from config.settings import read_settings
+from config.slack import SCOPES, examine_slack, slack_side
+from config.slack_try import manifest, preview, try_channel
+from streams.budget import SharedBudget
+from streams.connection import Store
+from tests.fakes.slack_server import APP_TOKEN, BOT_TOKEN, SlackServer, open_slack
+from tests.fakes.slack_wire import signed
+from tests.fakes.waiting import until
+
+SECRET = "a-signing-secret"
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[SlackServer]:
+    """The workspace of the demo's brand."""
+    async with open_slack() as opened:
+        opened.channel("C0SOCIAL", "social-care")
+        opened.channel("C0MANAGERS", "social-leads")
+        nina = opened.person("Nina")
+        opened.group("S0CARE", "social-care", [nina])
+        opened.group("S0LEADS", "social-leads", [nina])
+        yield opened
+
+
+async def states(slack: SlackServer, brand: Brand, **changes: str | None) -> list[tuple[str, str, str]]:
+    given: dict[str, str | None] = {"token": BOT_TOKEN, "app_token": APP_TOKEN, **changes}
+    checks = await examine_slack(brand, token=given["token"], app_token=given["app_token"], api_url=slack.url)
+    return [(check.state, check.words, check.fix) for check in checks]
+
+
+async def test_the_doctor_finds_nothing_wrong_where_nothing_is(slack: SlackServer) -> None:
+    """The workspace, both channels, and who may approve."""
+    found = await states(slack, demo_brand())
+
+    assert {state for state, _, _ in found} == {"ok"}
+    assert any("1 may approve" in words for _, words, _ in found)
+
+
+async def test_each_trouble_has_its_remedy(slack: SlackServer) -> None:
+    """No token, a revoked one, a scope that lacks, a channel that is not there, nobody to approve."""
+    brand = demo_brand()
+    ((state, _, fix),) = await states(slack, brand, token=None)
+    assert (state, "heard slack manifest" in fix) == ("bad", True)
+
+    assert any("APP_TOKEN" in words for _, words, _ in await states(slack, brand, app_token=None))
+
+    slack.tokens[BOT_TOKEN].scopes.discard("channels:history")
+    assert any("channels:history" in words for _, words, _ in await states(slack, brand))
+    slack.tokens[BOT_TOKEN].scopes.add("channels:history")
+
+    slack.groups.clear()
+    assert any("team › roles" in words for _, words, _ in await states(slack, brand))
+
+    for channel_id in [c.id for c in slack.channels.values() if c.name == "social-leads"]:
+        del slack.channels[channel_id]
+    assert any("#social-leads" in words and s == "bad" for s, words, _ in await states(slack, brand))
+
+    slack.revoke()
+    ((state, words, fix),) = await states(slack, brand)
+    assert state == "bad"
+    assert words
+    assert fix
+
+
+async def test_a_brand_without_slack_hears_nothing_of_it(slack: SlackServer, tmp_path: Path) -> None:
+    """No line at all."""
+    path = tmp_path / "brand.yaml"
+    path.write_text("schema: 1\nbrand: {name: Aurora}\n")
+
+    assert await states(slack, load_brand(path), token=None) == []
+
+
+def test_the_manifest_asks_for_what_the_doctor_looks_for() -> None:
+    """Five permissions, the socket, and a link that makes the app."""
+    made, link = manifest("Aurora")
+    parsed = json.loads(made)
+
+    assert set(parsed["oauth_config"]["scopes"]["bot"]) == SCOPES
+    assert parsed["settings"]["socket_mode_enabled"] is True
+    assert link.startswith("https://api.slack.com/apps?new_app=1&manifest_json=")
+
+
+@pytest.mark.parametrize("part", ["card", "modal", "alert", "home", "digest"])
+async def test_a_preview_is_a_link_to_slacks_own_builder(part: str, tmp_path: Path) -> None:
+    """With blocks in it."""
+    place = Place(read_settings(environ={"HEARD_HOME": str(tmp_path)}, folder=tmp_path).settings, tmp_path)
+    link = await preview(part, demo_brand(), place, clock=SystemClock())
+
+    assert link.startswith("https://app.slack.com/block-kit-builder/#%7B")
+    assert "blocks" in link
+
+
+@pytest.mark.timeout(60)
+async def test_the_practice_card_waits_for_a_click_and_publishes_nothing(
+    slack: SlackServer, tmp_path: Path
+) -> None:
+    """Nina presses a button of it, and the command ends well."""
+    environ = {
+        "HEARD_HOME": str(tmp_path),
+        "HEARD_SLACK__BOT_TOKEN": BOT_TOKEN,
+        "HEARD_SLACK__APP_TOKEN": APP_TOKEN,
+        "HEARD_SLACK__API_URL": slack.url.rstrip("/"),
+    }
+    place = Place(read_settings(environ=environ, folder=tmp_path).settings, tmp_path)
+    said = list[str]()
+    trying = asyncio.create_task(
+        try_channel("#social-care", demo_brand(), place, clock=SystemClock(), say=said.append)
+    )
+    await until(lambda: bool(said) and bool(slack.socket.connections), "the practice card", within_s=20)
+    (card,) = slack.messages("C0SOCIAL")
+    buttons = [element for block in card.blocks for element in block.get("elements", [])]
+    press = next(e["action_id"] for e in buttons if str(e.get("action_id", "")).startswith("practice."))
+    await slack.people["U0NINA"].clicks(card, press)
+
+    assert await trying is True
+
+
+async def test_requests_by_http_are_signed_or_refused(
+    slack: SlackServer, store: Store, unused_tcp_port: int
+) -> None:
+    """Nothing that is forged gets in."""
+    clock = SystemClock()
+    side = slack_side(
+        demo_brand(),
+        store,
+        clock=clock,
+        budget=SharedBudget(store, clock),
+        token=BOT_TOKEN,
+        api_url=slack.url,
+        signing_secret=SECRET,
+        listen=f"127.0.0.1:{unused_tcp_port}",
+    )
+    assert side.http is not None
+    serving = asyncio.create_task(side.http())
+    url, body = f"http://127.0.0.1:{unused_tcp_port}/slack/events", "payload=%7B%7D"
+    stamp = int(clock.now().timestamp())
+    try:
+        async with aiohttp.ClientSession() as http:
+            statuses = []
+            for secret in ("another", SECRET):
+                for _ in range(50):
+                    with suppress(aiohttp.ClientConnectorError):
+                        headers = signed(body, stamp, secret)
+                        async with http.post(url, data=body, headers=headers) as answer:
+                            statuses.append(answer.status)
+                            break
+                    await asyncio.sleep(0.05)
+    finally:
+        serving.cancel()
+        with suppress(asyncio.CancelledError):
+            await serving
+        await side.web.close()
+
+    assert statuses[0] == 401
+    assert statuses[1] != 401
