@@ -92,7 +92,9 @@ def _first(error: BaseException) -> BaseException:
 
 @app.command(rich_help_panel="Start here")
 def demo(
-    speed: Annotated[float, typer.Option(min=1, max=36000, help="How many times faster time runs.")] = 60,
+    speed: Annotated[
+        float | None, typer.Option(min=1, max=36000, help="How many times faster time runs; 60.")
+    ] = None,
     fast: Annotated[
         bool, typer.Option("--fast", help="To the end as fast as it goes, nobody at the desk.")
     ] = False,
@@ -104,6 +106,10 @@ def demo(
     weather: Annotated[
         str | None, typer.Option(help="How the platform misbehaves, e.g. lost=0.1,busy=0.05,error=0.05.")
     ] = None,
+    slack_preview: Annotated[
+        bool,
+        typer.Option("--slack-preview", help="Show what Slack would show, on a page of the desk; 6 times."),
+    ] = False,
 ) -> None:
     """Play a recorded day of mentions through the whole bot and open the desk. Needs nothing."""
     from config import commands
@@ -114,7 +120,13 @@ def demo(
         return
     _run(
         commands.demo_live(
-            speed=speed, open_desk=open_desk, minutes=minutes, again=again, listen=desk, weather=weather
+            speed=speed or (6 if slack_preview else 60),
+            open_desk=open_desk,
+            minutes=minutes,
+            again=again,
+            listen=desk,
+            weather=weather,
+            slack_preview=slack_preview,
         )
     )
 

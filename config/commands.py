@@ -82,6 +82,7 @@ async def demo_live(
     again: bool,
     listen: str | None,
     weather: str | None,
+    slack_preview: bool = False,
 ) -> None:
     """The demo day on a clock that runs ``speed`` times faster, with the desk open."""
     from config import running
@@ -100,6 +101,7 @@ async def demo_live(
             minutes=minutes,
             place=place,
             opened_in=webbrowser.open if open_desk and sys.stdout.isatty() else None,
+            slack_preview=slack_preview,
         )
 
 

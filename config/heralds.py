@@ -27,11 +27,14 @@ class LogHerald:
         log.warning("promise", case=case.id, promise=alert.promise, state=alert.state, to=alert.to)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Heralds:
-    """Several ways at once: each is told, and an alert counts as told once all of them have it."""
+    """Several ways at once: each is told, and an alert counts as told once all of them have it.
 
-    ways: tuple[Herald, ...]
+    A way may be added later: one that needs the store is there once that is open.
+    """
+
+    ways: list[Herald]
 
     @property
     def name(self) -> str:

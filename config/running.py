@@ -25,7 +25,7 @@ from config.places import Place
 from config.play import begin, end
 from config.recorded import DAY, Playing, Recording, opened
 from config.serving import Address, api_token, bind, desk
-from config.slack import API, SlackSide, slack_side
+from config.slack import API, SlackSide, preview_side, slack_side
 from config.summary import Summary, summarise
 from config.usage import WrongUsage
 from config.wiring import EVERYWHERE, STAGES, Accounts, Line, Model, own_handles, put_together
@@ -93,17 +93,27 @@ async def demo(
     minutes: float | None,
     place: Place,
     opened_in: Callable[[str], object] | None,
+    slack_preview: bool = False,
 ) -> None:
-    """The recorded day on a fast clock, with the desk open, until stopped."""
+    """The recorded day on a fast clock, with the desk open, until stopped.
+
+    With ``slack_preview`` the desk has a page that shows what Slack would show, and takes its clicks.
+    """
     address = bind(listen, any_port=True)
     async with AsyncExitStack() as stack:
         if minutes is not None:
             await stack.enter_async_context(_ended_after(minutes))
         clock = _FromWhereItWas()
-        herald = TerminalHerald(say=lambda words: _say(f"{clock.now():%H:%M}  {words}"))
+        herald = Heralds([TerminalHerald(say=lambda words: _say(f"{clock.now():%H:%M}  {words}"))])
         playing = await stack.enter_async_context(opened(recording, clock=clock, model=model, herald=herald))
         clock.set(FastClock(await playing.line.cursors.reached() or begin(recording.feed), speed=speed))
-        await _play_live(recording, playing, clock, address, speed=speed, place=place, opened_in=opened_in)
+        slack = None
+        if slack_preview:
+            slack = await preview_side(recording.brand, playing.store, clock=clock)
+            herald.ways.append(slack.herald)
+        await _play_live(
+            recording, playing, clock, address, speed=speed, place=place, opened_in=opened_in, slack=slack
+        )
 
 
 class _FromWhereItWas:
@@ -136,12 +146,24 @@ async def _play_live(
     speed: float,
     place: Place,
     opened_in: Callable[[str], object] | None,
+    slack: SlackSide | None,
 ) -> None:
     line = playing.line
     async with _stages(line, playing.store) as tasks:
         serving = await _open_desk(
-            tasks, playing.store, line, address, place, summed=playing.summary, live=False, speed=speed
+            tasks,
+            playing.store,
+            line,
+            address,
+            place,
+            summed=playing.summary,
+            live=False,
+            speed=speed,
+            slack=slack,
         )
+        if slack is not None:
+            tasks.create_task(_keep(slack))
+            _say(f"What Slack would show is at http://{address.host}:{address.port}/preview\n")
         _say(f"Aurora Air's day plays {speed:g}× faster. The desk is open:\n\n    {address.link}\n")
         _say("Approve a reply before its hour is up. Ctrl+C ends it; the day goes on next time.\n")
         if opened_in is not None:
@@ -203,6 +225,7 @@ async def _open_desk(
         live=live,
         speed=speed,
         trouble=slack.trouble if slack is not None else None,
+        preview=slack.preview if slack is not None else None,
     )
     started = asyncio.Event()
     serving = tasks.create_task(serve(shown, sockets=[address.bound], started=started))
@@ -256,7 +279,7 @@ async def up(
                 model=load_model(),
                 platforms={"*": replay} if replay else connections.platforms,
                 accounts=EVERYWHERE if replay else Accounts(connections.posting, unlabelled),
-                herald=Heralds((LogHerald(), slack.herald)) if slack is not None else LogHerald(),
+                herald=Heralds([LogHerald(), slack.herald]) if slack is not None else LogHerald(),
                 locks=place.folder / "locks",
                 stages=[stage for stage in STAGES if stage in parts],
             )

@@ -14,7 +14,7 @@ from config.usage import WrongUsage
 from config.wiring import Line
 from platforms.lengths import measure
 from responder.guard import objections
-from webdesk.desk import Desk, HealthLine
+from webdesk.desk import Desk, HealthLine, Preview
 
 TRIES = 20
 
@@ -73,6 +73,7 @@ def desk(
     live: bool = True,
     speed: float = 1.0,
     trouble: Callable[[str], Awaitable[str]] | None = None,
+    preview: Preview | None = None,
 ) -> Desk:
     """The desk over a line. ``token`` opens the API; a recorded day is not ``live``."""
 
@@ -98,6 +99,7 @@ def desk(
         speed=speed,
         approvals=lambda case: approvals.get(case.rule, 1),
         trouble=trouble or _no_trouble,
+        preview=preview,
     )
 
 

@@ -2,9 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -12,22 +12,23 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from casework.case import Case, Move
+from casework.case import WITH_PEOPLE, Case, Move
 from casework.clock import Clock
 from casework.decisions import Circumstances
 from casework.errors import HeardError, TryAgainLater
-from casework.sla import PromisePolicy
 from config.brand import Brand
 from config.brand_file import RolesPart
 from config.checks import Check
 from config.serving import check_text, count
 from escalation import boards
 from escalation.boards import BreachRow, Frame
-from escalation.cards import Look, card, thread_line
+from escalation.cards import Editing, Look, card, thread_line
 from escalation.delivery import Delivery, Drawing, Flood, needs_people
-from escalation.figures import figures, late_because
+from escalation.figures import Late, figures, late_because
 from escalation.http import SignedHttp, serve
+from escalation.leases import Leases
 from escalation.press_worker import PressWorker
+from escalation.preview import PreviewSlack, through
 from escalation.roles import Role, Team
 from escalation.slack_app import build_app
 from escalation.slack_desk import SlackDesk
@@ -36,11 +37,12 @@ from escalation.slack_payload import Payload
 from escalation.slack_web import NotPosted, SlackTrouble, Web
 from escalation.socket import Sockets
 from platforms.composers import composer
-from platforms.limits import Budget
+from platforms.limits import Budget, OwnBudget
 from streams.cards import CardIndex
 from streams.case_store import CaseStore
 from streams.connection import LOST, Store, end_if_cancelled
 from streams.dead_letters import DeadLetters
+from streams.leases import Questions
 from streams.locks import EditLocks
 from streams.people import PeopleNames
 from streams.presses import PressBox
@@ -50,6 +52,11 @@ from streams.switch import Cursors, PauseSwitch
 log = structlog.get_logger(__name__)
 
 API: Final = "https://slack.com/api/"
+NOWHERE: Final = "http://127.0.0.1:9/api/"
+"""Where the preview would ask Slack, if anything of it did."""
+
+NO_TOKEN: Final = "preview"  # noqa: S105 (no secret: the preview asks nobody)
+CARE: Final = "#social-care"
 SCOPES: Final = frozenset({"chat:write", "commands", "users:read", "channels:read", "channels:history"})
 TEAM_EVERY_S: Final = 300.0
 DIGEST_EVERY_S: Final = 30.0
@@ -67,14 +74,16 @@ class SlackSide:
     cases: CaseStore
     cursors: Cursors
     clock: Clock
-    web: Web
+    web: Web | PreviewSlack
     index: CardIndex
     delivery: Delivery
     herald: SlackHerald
     desk: SlackDesk
     worker: PressWorker
+    leases: Leases
     sockets: Sockets | None
-    team: "Roster"
+    team: "Roster | None"
+    preview: PreviewSlack | None = None
     http: Callable[[], Coroutine[None, None, None]] | None = None
     saying: set["asyncio.Task[None]"] = field(default_factory=set)
 
@@ -84,7 +93,11 @@ class SlackSide:
             tasks.create_task(self.delivery.run())
             tasks.create_task(self.worker.run())
             tasks.create_task(self._follow_changes())
-            tasks.create_task(self.team.keep_up())
+            if self.preview is None:
+                # On the preview's fast clock five minutes for an answer are over in seconds.
+                tasks.create_task(self.leases.run())
+            if self.team is not None:
+                tasks.create_task(self.team.keep_up())
             if self.sockets is not None:
                 tasks.create_task(self.sockets.run())
             if self.http is not None:
@@ -102,7 +115,7 @@ class SlackSide:
             checks.append(
                 Check("Slack", "ok" if state.ok else "bad", words, "" if state.ok else "heard doctor")
             )
-        if self.team.trouble:
+        if self.team is not None and self.team.trouble:
             checks.append(Check("Slack", "warn", f"people: {self.team.trouble}", "heard doctor"))
         return checks
 
@@ -186,25 +199,30 @@ class SlackSide:
         if wanted is None or local.time() < wanted or await self.cursors.get("slack/digest") == today:
             return
         try:
-            await self.send_digest()
+            await send_digest(self.cases, self.brand, self.clock, self.web)
         except SlackTrouble as trouble:
             log.warning("digest not sent", why=str(trouble))
             return
         await self.cursors.set("slack/digest", today)
 
-    async def send_digest(self) -> str:
-        """Post the day's figures where managers are; says where."""
-        where = self.brand.team.slack.managers or self.brand.team.slack.channel or ""
-        payload = await digest_of(self.cases, self.brand, self.clock)
-        channel = await self.web.channel_id(where)
-        try:
-            await self.web.post(channel, payload)
-        except NotPosted as refused:
-            simpler = boards.without_charts(payload)
-            if refused.reason != "invalid_blocks" or simpler is None:
-                raise
-            await self.web.post(channel, simpler)
-        return f"The digest is in {where}."
+
+async def send_digest(cases: CaseStore, brand: Brand, clock: Clock, web: Web | PreviewSlack) -> str:
+    """Post the day's figures where managers are; says where.
+
+    Raises:
+        SlackTrouble: Slack does not take them.
+    """
+    where = brand.team.slack.managers or brand.team.slack.channel or CARE
+    payload = await digest_of(cases, brand, clock)
+    channel = await web.channel_id(where)
+    try:
+        await web.post(channel, payload)
+    except NotPosted as refused:
+        simpler = boards.without_charts(payload)
+        if refused.reason != "invalid_blocks" or simpler is None:
+            raise
+        await web.post(channel, simpler)
+    return f"The digest is in {where}."
 
 
 async def digest_of(cases: CaseStore, brand: Brand, clock: Clock) -> Payload:
@@ -274,17 +292,17 @@ def slack_side(
     *,
     clock: Clock,
     budget: Budget,
-    token: str,
+    token: str = NO_TOKEN,
     app_token: str = "",
     api_url: str = API,
+    preview: PreviewSlack | None = None,
     signing_secret: str = "",
     listen: str | None = None,
     desk_url: str | None = None,
     channel: str | None = None,
     name: str = "slack",
-    health: Callable[[], Awaitable[Sequence[Check]]] | None = None,
 ) -> SlackSide:
-    """Slack for a brand; nothing is sent yet. Without an app token no click arrives: `SlackSide.run` posts.
+    """Slack for a brand; nothing is sent yet. Without an app token or ``listen`` no click arrives.
 
     Raises:
         HeardError: the brand names no channel for its cards.
@@ -292,61 +310,160 @@ def slack_side(
     channel = channel or brand.team.slack.channel
     if channel is None:
         raise HeardError('team › slack › channel is not set: where shall cards go, such as "#social-care"?')
-    cases, index, web = CaseStore(store), CardIndex(store), Web(token, api_url)
-    roster = Roster(brand.team.roles, web)
+    drawings = Drawings(brand, clock, CaseStore(store), CardIndex(store), EditLocks(store), desk_url)
+    web = preview if preview is not None else Web(token, api_url)
+    delivery = Delivery(
+        web, drawings.index, drawings.cases, budget, clock, channel=channel, drawing=drawings.drawing()
+    )
+    roster = Roster(brand.team.roles, web) if isinstance(web, Web) else None
+    desk = _desk(drawings, store, web, delivery, _team_of(roster, preview))
+    app = build_app(desk, token=token, api_url=api_url, signing_secret=signing_secret)
+    if preview is not None:
+        preview.listens(through(app))
+    http = None
+    if signing_secret and listen:
+        host, _, port = listen.rpartition(":")
+        signed = SignedHttp(app, signing_secret, SeenRequests(store))
+        http = partial(serve, signed, host.strip("[]"), int(port))
+    return SlackSide(
+        brand=brand,
+        cases=drawings.cases,
+        cursors=Cursors(store),
+        clock=clock,
+        web=web,
+        index=drawings.index,
+        delivery=delivery,
+        herald=_herald(brand, clock, web, drawings.index, delivery, channel),
+        desk=desk,
+        worker=PressWorker(desk, name=name),
+        leases=_leases(drawings, store, web, budget),
+        sockets=Sockets(app, app_token) if app_token and http is None else None,
+        team=roster,
+        http=http,
+        preview=preview,
+    )
 
-    def look() -> Look:
+
+def _leases(drawings: "Drawings", store: Store, web: Web | PreviewSlack, budget: Budget) -> Leases:
+    brand = drawings.brand
+    return Leases(
+        web=web,
+        cases=drawings.cases,
+        questions=Questions(store),
+        names=PeopleNames(store),
+        locks=drawings.locks,
+        budget=budget,
+        clock=drawings.clock,
+        frame=drawings.frame,
+        open_now=lambda instant: brand.hours(now=instant).is_open(instant),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Drawings:
+    """How everything of a brand looks in Slack, drawn from what the store says now."""
+
+    brand: Brand
+    clock: Clock
+    cases: CaseStore
+    index: CardIndex
+    locks: EditLocks
+    desk_url: str | None
+
+    def look(self) -> Look:
+        """What a card is drawn under."""
         return Look(
-            now=clock.now(),
-            brand=brand.name,
-            timezone=brand.timezone,
-            desk_url=desk_url,
+            now=self.clock.now(),
+            brand=self.brand.name,
+            timezone=self.brand.timezone,
+            desk_url=self.desk_url,
             measure=count,
             link=lambda case: composer(case.last, case.draft.text if case.draft else ""),
-            approvals=approvals_of(brand),
+            approvals=approvals_of(self.brand),
         )
 
-    def frame() -> Frame:
-        return Frame(clock.now(), brand.timezone, desk_url)
+    def frame(self) -> Frame:
+        """What a board is drawn under."""
+        return Frame(self.clock.now(), self.brand.timezone, self.desk_url)
 
-    def flood(waiting: Flood) -> Payload:
-        return boards.flood_message(
-            waiting.held_back, frame(), late=waiting.late, at_risk=waiting.at_risk, oldest=waiting.oldest
-        )
-
-    async def drawn(case: Case) -> Payload:
-        return card(case, await desk.look_at(case.id))
-
-    async def breach(late: Sequence[Case]) -> Payload:
-        rows = [
-            BreachRow(
-                case,
-                late_because(
-                    case, await cases.timeline(case.id), undelivered=await _undelivered(index, case)
-                ),
-            )
-            for case in late
-        ]
-        return boards.breach_board(rows, frame())
-
-    delivery = Delivery(
-        web,
-        index,
-        cases,
-        budget,
-        clock,
-        channel=channel,
-        drawing=Drawing(
-            card=drawn,
-            flood=flood,
-            breach=breach,
-            page=lambda case_id: f"{desk_url}/cases/{case_id}" if desk_url else None,
+    def drawing(self) -> Drawing:
+        """All of it, as the delivery asks for it."""
+        return Drawing(
+            card=self._card,
+            flood=self._flood,
+            breach=self._breach,
+            page=lambda case_id: f"{self.desk_url}/cases/{case_id}" if self.desk_url else None,
             simpler=boards.without_charts,
-        ),
+        )
+
+    async def _card(self, case: Case) -> Payload:
+        lease = await self.locks.holder(case.id)
+        editing = Editing(lease.by, lease.since) if lease else None
+        return card(case, replace(self.look(), editing=editing))
+
+    def _flood(self, waiting: Flood) -> Payload:
+        return boards.flood_message(
+            waiting.held_back,
+            self.frame(),
+            late=waiting.late,
+            at_risk=waiting.at_risk,
+            oldest=waiting.oldest,
+        )
+
+    async def _breach(self, late: Sequence[Case]) -> Payload:
+        rows = [BreachRow(case, await self._why_late(case)) for case in late]
+        return boards.breach_board(rows, self.frame())
+
+    async def _why_late(self, case: Case) -> Late | None:
+        shown = await self.index.of(case.id)
+        timeline = await self.cases.timeline(case.id)
+        return late_because(case, timeline, undelivered=shown.trouble if shown is not None else "")
+
+
+def _desk(
+    drawings: Drawings,
+    store: Store,
+    web: Web | PreviewSlack,
+    delivery: Delivery,
+    team: Callable[[], Team],
+) -> SlackDesk:
+    brand, clock = drawings.brand, drawings.clock
+    policies = brand.promises(now=clock.now()).policies
+
+    async def digest() -> str:
+        return await send_digest(drawings.cases, brand, clock, web)
+
+    return SlackDesk(
+        cases=drawings.cases,
+        box=PressBox(store),
+        locks=drawings.locks,
+        names=PeopleNames(store),
+        index=drawings.index,
+        dead=DeadLetters(store),
+        switch=PauseSwitch(store),
+        web=web,
+        threads=delivery,
+        clock=clock,
+        team=team,
+        circumstances=lambda: circumstances(brand, clock),
+        look=drawings.look,
+        digest=digest,
+        rule_words=lambda rule: next((str(r.do) for r in brand.rules() if r.id == rule), ""),
+        promises=[policy.name for policy in policies],
     )
+
+
+def _herald(
+    brand: Brand,
+    clock: Clock,
+    web: Web | PreviewSlack,
+    index: CardIndex,
+    delivery: Delivery,
+    channel: str,
+) -> SlackHerald:
     slack = brand.team.slack
     managers = slack.managers or channel
-    herald = SlackHerald(
+    return SlackHerald(
         web=web,
         cards=index,
         delivery=delivery,
@@ -356,65 +473,41 @@ def slack_side(
         timezone=brand.timezone,
     )
 
-    async def lines() -> Sequence[str]:
-        return [check.sentence() for check in await health()] if health is not None else []
 
-    side: SlackSide
+def _team_of(roster: Roster | None, preview: PreviewSlack | None) -> Callable[[], Team]:
+    if preview is not None:
+        return preview.team
+    return lambda: roster.now if roster is not None else Team("")
 
-    async def send_digest() -> str:
-        return await side.send_digest()
 
-    desk = SlackDesk(
-        cases=cases,
-        box=PressBox(store),
-        locks=EditLocks(store),
-        names=PeopleNames(store),
-        index=index,
-        dead=DeadLetters(store),
-        switch=PauseSwitch(store),
-        web=web,
-        threads=delivery,
-        clock=clock,
-        team=lambda: roster.now,
-        circumstances=lambda: circumstances(brand, clock),
-        look=look,
-        health=lines,
-        digest=send_digest,
-        rule_words=lambda rule: next((str(r.do) for r in brand.rules() if r.id == rule), ""),
-        promises=[policy.name for policy in _policies(brand, clock)],
+async def preview_side(brand: Brand, store: Store, *, clock: Clock) -> SlackSide:
+    """Slack played on a page of the web desk: the same cards, clicks and answers, and nothing leaves.
+
+    Whoever opens the page is a manager there; Omar and Lea are colleagues with less to say.
+    """
+    slack = brand.team.slack
+    channels = tuple(dict.fromkeys(filter(None, (slack.channel or CARE, slack.managers, slack.leads))))
+    preview = PreviewSlack(
+        clock,
+        channels=channels,
+        colleagues={"Omar": Role.APPROVER, "Lea": Role.VIEWER},
+        workspace=brand.name,
     )
-    app = build_app(desk, token=token, api_url=api_url, signing_secret=signing_secret)
-    http = None
-    if signing_secret and listen:
-        host, _, port = listen.rpartition(":")
-        http = partial(
-            serve, SignedHttp(app, signing_secret, SeenRequests(store)), host.strip("[]"), int(port)
-        )
-    side = SlackSide(
-        brand=brand,
-        cases=cases,
-        cursors=Cursors(store),
+    side = slack_side(
+        brand,
+        store,
         clock=clock,
-        web=web,
-        index=index,
-        delivery=delivery,
-        herald=herald,
-        desk=desk,
-        worker=PressWorker(desk, name=name),
-        sockets=Sockets(app, app_token) if app_token and http is None else None,
-        team=roster,
-        http=http,
+        budget=OwnBudget(clock.now),
+        api_url=NOWHERE,
+        preview=preview,
+        channel=slack.channel or CARE,
+        name="preview",
     )
+    # The store remembers cards that this preview, being new, does not show.
+    async for case in side.cases.every(tuple(WITH_PEOPLE)):
+        await side.index.forget(case.id)
+        await side.index.dirty(case.id, at=clock.now())
     return side
-
-
-async def _undelivered(index: CardIndex, case: Case) -> str:
-    known = await index.of(case.id)
-    return known.trouble if known is not None else ""
-
-
-def _policies(brand: Brand, clock: Clock) -> Sequence[PromisePolicy]:
-    return brand.promises(now=clock.now()).policies
 
 
 def circumstances(brand: Brand, clock: Clock) -> Circumstances:

@@ -130,7 +130,7 @@ async def morning(store: Store, tmp_path: Path) -> AsyncIterator[Morning]:
             clock=clock,
             model=ReadyModel(),
             platforms={"*": ReplayPlatform(Feed("story", ()), record, clock)},
-            herald=Heralds((LogHerald(), side.herald)),
+            herald=Heralds([LogHerald(), side.herald]),
             locks=tmp_path / "locks",
         ) as line:
             async with running(side):
@@ -143,7 +143,7 @@ async def running(side: SlackSide) -> AsyncIterator[None]:
     task = asyncio.create_task(side.run())
     try:
         await until(
-            lambda: side.sockets is not None and side.sockets.state().ok and bool(side.team.now.id),
+            lambda: side.sockets is not None and side.sockets.state().ok and bool(side.desk.team().id),
             "Slack to be connected",
         )
         yield
