@@ -51,7 +51,7 @@ async def examine(config: Path | None = None) -> list[Check]:
     checks += [_model()]
     if brand is not None:
         checks += for_brand(brand)
-        checks += await _slack(brand, place)
+        checks += await for_slack(brand, place)
     return [*checks, *await _store_and_platforms(place, brand)]
 
 
@@ -95,7 +95,8 @@ def _wording(brand: Brand) -> Check:
     return Check("wording", "ok", words)
 
 
-async def _slack(brand: Brand, place: Place) -> list[Check]:
+async def for_slack(brand: Brand, place: Place) -> list[Check]:
+    """What is right with Slack, and what is not."""
     # slack-bolt takes half a second to import, and most calls of the doctor need none of it.
     from config.slack import API, examine_slack
 

@@ -18,7 +18,7 @@ from casework.errors import HeardError, TryAgainLater
 from config.brand import Brand, reload_if_valid
 from config.checks import Check
 from config.connecting import Connections, connect
-from config.doctor import for_brand, for_paths, for_store
+from config.doctor import for_brand, for_paths, for_slack, for_store
 from config.heralds import Heralds, LogHerald, TerminalHerald
 from config.lanes import only_one
 from config.places import Place
@@ -319,8 +319,15 @@ def _slack(brand: Brand, place: Place, store: Store, clock: Clock, budget: Budge
         api_url=f"{given.api_url}/" if given.api_url else API,
         signing_secret=given.signing_secret.get_secret_value() if given.signing_secret else "",
         listen=given.listen,
+        checks=partial(_for_slack, brand, place, store, clock),
         name=socket.gethostname(),
     )
+
+
+async def _for_slack(brand: Brand, place: Place, store: Store, clock: Clock) -> Sequence[Check]:
+    """The doctor's lines for whoever opens App Home."""
+    paths = await for_paths(store, clock.now())
+    return [*await for_slack(brand, place), *await for_store(store), *for_brand(brand), *paths]
 
 
 async def _keep(slack: SlackSide) -> None:

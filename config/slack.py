@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -25,6 +25,7 @@ from escalation.boards import BreachRow, Frame
 from escalation.cards import Editing, Look, card, thread_line
 from escalation.delivery import Delivery, Drawing, Flood, needs_people
 from escalation.figures import Late, figures, late_because
+from escalation.home import Step
 from escalation.http import SignedHttp, serve
 from escalation.leases import Leases
 from escalation.press_worker import PressWorker
@@ -301,8 +302,11 @@ def slack_side(
     desk_url: str | None = None,
     channel: str | None = None,
     name: str = "slack",
+    checks: Callable[[], Awaitable[Sequence[Check]]] | None = None,
 ) -> SlackSide:
     """Slack for a brand; nothing is sent yet. Without an app token or ``listen`` no click arrives.
+
+    ``checks`` are the doctor's lines: the checklist of App Home before the first case, and "Health".
 
     Raises:
         HeardError: the brand names no channel for its cards.
@@ -316,7 +320,7 @@ def slack_side(
         web, drawings.index, drawings.cases, budget, clock, channel=channel, drawing=drawings.drawing()
     )
     roster = Roster(brand.team.roles, web) if isinstance(web, Web) else None
-    desk = _desk(drawings, store, web, delivery, _team_of(roster, preview))
+    desk = _desk(drawings, store, web, delivery, _team_of(roster, preview), checks or _no_checks)
     app = build_app(desk, token=token, api_url=api_url, signing_secret=signing_secret)
     if preview is not None:
         preview.listens(through(app))
@@ -426,12 +430,21 @@ def _desk(
     web: Web | PreviewSlack,
     delivery: Delivery,
     team: Callable[[], Team],
+    checks: Callable[[], Awaitable[Sequence[Check]]],
 ) -> SlackDesk:
     brand, clock = drawings.brand, drawings.clock
     policies = brand.promises(now=clock.now()).policies
 
     async def digest() -> str:
         return await send_digest(drawings.cases, brand, clock, web)
+
+    async def health() -> Sequence[str]:
+        return [check.sentence() for check in await checks()]
+
+    async def steps() -> Sequence[Step]:
+        return [
+            Step(f"{check.name}: {check.words}", check.state == "ok", check.fix) for check in await checks()
+        ]
 
     return SlackDesk(
         cases=drawings.cases,
@@ -448,9 +461,15 @@ def _desk(
         circumstances=lambda: circumstances(brand, clock),
         look=drawings.look,
         digest=digest,
+        health=health,
+        steps=steps,
         rule_words=lambda rule: next((str(r.do) for r in brand.rules() if r.id == rule), ""),
         promises=[policy.name for policy in policies],
     )
+
+
+async def _no_checks() -> Sequence[Check]:
+    return ()
 
 
 def _herald(

@@ -222,6 +222,24 @@ async def test_a_deleted_post_leaves_slack_too(morning: Morning) -> None:
     assert not [m for m in morning.slack.messages(CARE) if "unmistakable-words" in said(m)]
 
 
+async def test_home_is_a_checklist_first_and_the_queue_then(morning: Morning) -> None:
+    """Nina opens Heard before and after the first case."""
+    await morning.nina.opens_home()
+    await until(lambda: "Welcome to Heard" in home_of(morning.nina), "the checklist")
+    case = await morning.drafted("Where is my bag?")
+    await morning.card(case, "we are looking for it")
+    await morning.nina.opens_home()
+    await until(lambda: "Your queue" in home_of(morning.nina), "the queue")
+
+    assert "Maya" in home_of(morning.nina)
+
+
+def home_of(person: Person) -> str:
+    """Everything in somebody's App Home."""
+    home = person.sees().home
+    return "" if home is None else str(home.body)
+
+
 async def test_what_the_customer_writes_next_is_in_the_thread(morning: Morning) -> None:
     """Once, as a quotation that Slack does not parse; the old draft is gone from the card."""
     case = await morning.drafted("Where is my bag?")
