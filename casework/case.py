@@ -50,6 +50,7 @@ class Move(StrEnum):
     EDIT = "edit"
     REJECT = "reject"
     TAKE = "take"
+    RELEASE = "release"
     SNOOZE = "snooze"
     CLOSE = "close"
     NOTE = "note"
@@ -68,6 +69,7 @@ class Move(StrEnum):
     HUSH = "hush"
     AMEND = "amend"
     WITHDRAW = "withdraw"
+    EXPIRE = "expire"
     ERASE = "erase"
 
 
@@ -102,6 +104,7 @@ LEGAL: dict[Move, frozenset[Status]] = {
     Move.EDIT: WITH_PEOPLE,
     Move.REJECT: WITH_PEOPLE,
     Move.TAKE: OPEN,
+    Move.RELEASE: OPEN,
     Move.SNOOZE: WITH_PEOPLE - {Status.SNOOZED},
     Move.CLOSE: OPEN - IN_FLIGHT,
     Move.NOTE: ALL - FINAL,
@@ -120,6 +123,7 @@ LEGAL: dict[Move, frozenset[Status]] = {
     Move.HUSH: ALL - FINAL,
     Move.AMEND: ALL - FINAL - IN_FLIGHT,
     Move.WITHDRAW: ALL - FINAL,
+    Move.EXPIRE: ALL - FINAL - IN_FLIGHT,
     Move.ERASE: ALL,
 }
 """Which statuses each move may start from. Hearing starts from nothing: it makes the case."""

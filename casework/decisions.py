@@ -25,6 +25,7 @@ class Action(StrEnum):
     EDIT = "edit"
     REJECT = "reject"
     TAKE = "take"
+    RELEASE = "release"
     SNOOZE = "snooze"
     CLOSE = "close"
     NOTE = "note"
@@ -117,6 +118,8 @@ def allowed(case: Case) -> frozenset[str]:
         legal -= {Move.APPROVE, Move.REJECT}
     if way(case) is not Way.SEND:
         legal -= {Move.APPROVE}
+    if case.owner is None:
+        legal -= {Move.RELEASE}
     if not any(p.running and not p.state.running and not p.acknowledged_by for p in case.promises):
         legal -= {Move.HUSH}
     return frozenset(legal)
@@ -206,6 +209,10 @@ def _take(under: Circumstances, case: Case, ask: Ask) -> Moved:
     return moves.take(case, by=ask.by, at=under.now, to=ask.to.strip())
 
 
+def _release(under: Circumstances, case: Case, ask: Ask) -> Moved:
+    return moves.release_case(case, by=ask.by, at=under.now, why=ask.reason.strip())
+
+
 def _snooze(under: Circumstances, case: Case, ask: Ask) -> Moved:
     now = under.now
     return moves.snooze(case, by=ask.by, at=now, until=ask.until or now)
@@ -257,6 +264,7 @@ _MOVES: dict[Action, Callable[[Circumstances, Case, Ask], Moved]] = {
     Action.EDIT: _edit,
     Action.REJECT: _reject,
     Action.TAKE: _take,
+    Action.RELEASE: _release,
     Action.SNOOZE: _snooze,
     Action.CLOSE: _close,
     Action.NOTE: _note,

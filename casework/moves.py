@@ -35,6 +35,12 @@ APPROVAL_LASTS = timedelta(hours=1)
 HEARD = "heard"
 """Who moves when no person does."""
 
+STILL_ON_IT = "still on it"
+"""What the timeline says of whoever takes what they have."""
+
+SNOOZE_OVER = "snooze over"
+"""What the timeline says of a case that rested until now."""
+
 
 class _Changes(TypedDict, total=False):
     """The fields of `Case` that a move may change."""
@@ -376,8 +382,22 @@ def reject(case: Case, *, by: str, at: datetime, reason: str, again: bool = Fals
 
 
 def take(case: Case, *, by: str, at: datetime, to: str = "") -> Moved:
-    """A person makes the case theirs, or a colleague's."""
-    return _moved(case, Move.TAKE, by=by, at=at, detail=f"to {to}" if to else "", owner=to or by)
+    """A person makes the case theirs, or a colleague's, or says that they are still on it."""
+    detail = f"to {to}" if to else STILL_ON_IT if case.owner == by else ""
+    return _moved(case, Move.TAKE, by=by, at=at, detail=detail, owner=to or by)
+
+
+def release_case(case: Case, *, by: str, at: datetime, why: str = "") -> Moved:
+    """The case is nobody's again: its owner, a colleague or the clock gives it back.
+
+    Raises:
+        IllegalMove: nobody has it, or it is done.
+    """
+    check_legal(case, Move.RELEASE)
+    if case.owner is None:
+        raise IllegalMove("be released: nobody has it", case.status, case.id)
+    detail = why or ("" if by == case.owner else f"{case.owner} had it")
+    return _moved(case, Move.RELEASE, by=by, at=at, detail=detail, owner=None)
 
 
 def snooze(case: Case, *, by: str, at: datetime, until: datetime) -> Moved:
@@ -630,7 +650,7 @@ def wake(case: Case, *, at: datetime) -> Moved | None:
     if case.status is Status.SNOOZED and case.snoozed_until and case.snoozed_until <= at:
         changes["status"] = case.rested or Status.HELD
         sends += (Send(Topic.ESCALATED),)
-        said.append("snooze over")
+        said.append(SNOOZE_OVER)
     if case.status in WITH_THE_SENDER and case.look_at and case.look_at <= at:
         changes["look_at"] = None
         sends += (Send(Topic.APPROVED),)
@@ -707,6 +727,28 @@ def withdraw(case: Case, *, mention_key: str, at: datetime) -> Moved:
         author=mentions[-1].author,
         status=Status.CLOSED,
         why="the author deleted the post",
+        draft=None,
+        outgoing=None,
+        promises=release(case.promises, at),
+    )
+
+
+def expire(case: Case, *, at: datetime, why: str) -> Moved:
+    """The posts were kept for as long as they may be: their words and whose they were go, the rest stays.
+
+    A case that is still open ends: nobody can answer what nobody can read any more (R4).
+    """
+    mentions = tuple(redacted(mention) for mention in case.mentions)
+    return _moved(
+        case,
+        Move.EXPIRE,
+        by=HEARD,
+        at=at,
+        detail=why,
+        mentions=mentions,
+        author=mentions[-1].author,
+        status=Status.CLOSED if case.open else case.status,
+        why=why,
         draft=None,
         outgoing=None,
         promises=release(case.promises, at),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from functools import lru_cache
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 from casework.classification import Classification, Urgency
@@ -75,6 +76,10 @@ class OpeningHours:
                         yield start, end
                     counted = max(counted, end)
             day += timedelta(days=1)
+
+    def is_open(self, instant: datetime) -> bool:
+        """Whether the brand is there at an instant; at the very end of a span it is not."""
+        return any(start <= instant for start, _ in islice(self.spans_from(instant), 1))
 
     def end_of_day(self, instant: datetime) -> datetime:
         """The midnight that ends the local day of ``instant``."""

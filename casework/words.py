@@ -24,6 +24,7 @@ DONE = {
     Move.EDIT: "edited the draft",
     Move.REJECT: "rejected the draft",
     Move.TAKE: "took this",
+    Move.RELEASE: "released this",
     Move.SNOOZE: "snoozed this",
     Move.CLOSE: "closed this",
     Move.NOTE: "left a note",
@@ -42,6 +43,7 @@ DONE = {
     Move.HUSH: "acknowledged the alarm",
     Move.AMEND: "took in an edited post",
     Move.WITHDRAW: "removed a deleted post",
+    Move.EXPIRE: "let the words of the posts go",
     Move.ERASE: "erased this",
 }
 """What somebody did, after their name: "Nina approved this"."""
@@ -159,6 +161,7 @@ _REFUSED = {
     Move.EDIT: "be edited",
     Move.REJECT: "have its draft rejected",
     Move.TAKE: "be taken",
+    Move.RELEASE: "be released",
     Move.SNOOZE: "be snoozed",
     Move.CLOSE: "be closed",
     Move.NOTE: "get a note",

@@ -30,6 +30,7 @@ from config.summary import Summary, summarise
 from config.usage import WrongUsage
 from config.wiring import EVERYWHERE, STAGES, Accounts, Line, Model, own_handles, put_together
 from escalation.promises import ringing
+from escalation.spikes import Tell, tell_log
 from listener.rereading import Rereader
 from platforms.feed import Feed, load_feed, shifted
 from platforms.limits import Budget
@@ -40,6 +41,7 @@ from streams.budget import SharedBudget
 from streams.connection import LOST, Store, open_store
 from streams.dead_letters import DeadLetters
 from streams.paths import PathReport, PathReports
+from streams.spikes import News
 from webdesk.app import serve
 
 log = structlog.get_logger(__name__)
@@ -66,6 +68,7 @@ async def _stages(line: Line, store: Store, *, promises: bool = True) -> AsyncIt
         running.append(tasks.create_task(_end_with(store)))
         if promises:
             bell.start()
+            running.append(tasks.create_task(line.spike_clock.run()))
         try:
             yield tasks
         finally:
@@ -271,6 +274,7 @@ async def up(
         _say_missing(connections)
         unlabelled = await _unlabelled(brand, connections)
         slack = _slack(brand, place, store, clock, budget) if "escalation" in parts else None
+        telling = slack or (_slack(brand, place, store, clock, budget) if "promises" in parts else None)
         line = stack.enter_context(
             put_together(
                 store,
@@ -282,6 +286,7 @@ async def up(
                 herald=Heralds([LogHerald(), slack.herald]) if slack is not None else LogHerald(),
                 locks=place.folder / "locks",
                 stages=[stage for stage in STAGES if stage in parts],
+                tell_spike=_telling_spikes(telling),
             )
         )
         owner = await line.cursors.claim(LIVE)
@@ -289,8 +294,9 @@ async def up(
             raise HeardError(f"this store holds a recorded day ({owner}); use another HEARD_HOME or database")
         tasks = await stack.enter_async_context(_stages(line, store, promises="promises" in parts))
         tasks.create_task(_follow_brand(line, brand.source))
+        if telling is not None:
+            stack.push_async_callback(telling.web.close)
         if slack is not None:
-            stack.push_async_callback(slack.web.close)
             tasks.create_task(_keep(slack))
         if "listener" in parts:
             stack.enter_context(only_one(place.folder / "locks" / "listener", "listens from here already"))
@@ -328,6 +334,17 @@ async def _for_slack(brand: Brand, place: Place, store: Store, clock: Clock) -> 
     """The doctor's lines for whoever opens App Home."""
     paths = await for_paths(store, clock.now())
     return [*await for_slack(brand, place), *await for_store(store), *for_brand(brand), *paths]
+
+
+def _telling_spikes(slack: SlackSide | None) -> Tell:
+    """The log is told of a spike, and then managers in Slack, if that is where they are."""
+
+    async def tell(news: News) -> None:
+        await tell_log(news)
+        if slack is not None:
+            await slack.tell_spike(news)
+
+    return tell
 
 
 async def _keep(slack: SlackSide) -> None:
@@ -373,7 +390,9 @@ def _listen(tasks: asyncio.TaskGroup, store: Store, line: Line, platforms: Mappi
     for feed, path in paths.items():
         tasks.create_task(line.listener(feed).run(path))
     tasks.create_task(_report(PathReports(store), paths, line.clock))
-    rereader = Rereader(line.cases, line.cursors, platforms, line.clock, store.forget_deleted)
+    rereader = Rereader(
+        line.cases, line.cursors, platforms, line.clock, store.forget_deleted, line.brand.keeps_posts
+    )
     tasks.create_task(_look_again(rereader))
 
 

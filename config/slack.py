@@ -48,6 +48,7 @@ from streams.locks import EditLocks
 from streams.people import PeopleNames
 from streams.presses import PressBox
 from streams.requests import SeenRequests
+from streams.spikes import News
 from streams.switch import Cursors, PauseSwitch
 
 log = structlog.get_logger(__name__)
@@ -120,6 +121,15 @@ class SlackSide:
             checks.append(Check("Slack", "warn", f"people: {self.team.trouble}", "heard doctor"))
         return checks
 
+    async def tell_spike(self, news: News) -> None:
+        """Tell managers that a spike began, or is over.
+
+        Raises:
+            SlackTrouble: they were not told.
+        """
+        frame = Frame(self.clock.now(), self.brand.timezone, self.herald.desk_url)
+        await send_spike(news, self.brand, frame, self.web)
+
     async def trouble(self, case_id: str) -> str:
         """Why Slack does not show a case; empty where it does, or need not."""
         known = await self.index.of(case_id)
@@ -150,7 +160,7 @@ class SlackSide:
         (case,) = await self.cases.load_all([case_id])
         if case is None:
             return
-        if case.moved in (Move.WITHDRAW, Move.ERASE):
+        if case.moved in (Move.WITHDRAW, Move.EXPIRE, Move.ERASE):
             for mention in case.mentions:
                 if not mention.text:
                     await self.delivery.redact(mention.key)
@@ -213,8 +223,27 @@ async def send_digest(cases: CaseStore, brand: Brand, clock: Clock, web: Web | P
     Raises:
         SlackTrouble: Slack does not take them.
     """
+    where = await _tell_managers(brand, web, await digest_of(cases, brand, clock))
+    return f"The digest is in {where}."
+
+
+async def send_spike(news: News, brand: Brand, frame: Frame, web: Web | PreviewSlack) -> None:
+    """Post a spike's beginning, or its end, where managers are.
+
+    Raises:
+        SlackTrouble: Slack does not take it.
+    """
+    about, paused = brand.name, news.paused
+    if news.spike is not None:
+        payload = boards.spike_message(news.spike, frame, about=about, counts=news.counts, paused=paused)
+        await _tell_managers(brand, web, payload)
+    if news.over is not None:
+        await _tell_managers(brand, web, boards.spike_over(news.over, frame, about=about, paused=paused))
+
+
+async def _tell_managers(brand: Brand, web: Web | PreviewSlack, payload: Payload) -> str:
+    """Post to managers, without charts where Slack does not draw them; returns where they are."""
     where = brand.team.slack.managers or brand.team.slack.channel or CARE
-    payload = await digest_of(cases, brand, clock)
     channel = await web.channel_id(where)
     try:
         await web.post(channel, payload)
@@ -223,7 +252,7 @@ async def send_digest(cases: CaseStore, brand: Brand, clock: Clock, web: Web | P
         if refused.reason != "invalid_blocks" or simpler is None:
             raise
         await web.post(channel, simpler)
-    return f"The digest is in {where}."
+    return where
 
 
 async def digest_of(cases: CaseStore, brand: Brand, clock: Clock) -> Payload:

@@ -56,6 +56,7 @@ MOVES: dict[Move, Callable[[Case], Moved | None]] = {
     Move.EDIT: lambda c: moves.edit(c, by="Nina", at=LATER, text="Hi!", draft_id="draft-2"),
     Move.REJECT: lambda c: moves.reject(c, by="Nina", at=LATER, reason="tone"),
     Move.TAKE: lambda c: moves.take(c, by="Nina", at=LATER),
+    Move.RELEASE: lambda c: moves.release_case(replace(c, owner="Nina"), by="Nina", at=LATER),
     Move.SNOOZE: lambda c: moves.snooze(c, by="Nina", at=LATER, until=LATER + MINUTE),
     Move.CLOSE: lambda c: moves.close(c, by="Nina", at=LATER, reason="solved by phone"),
     Move.NOTE: lambda c: moves.note(c, by="Nina", at=LATER, text="called her"),
@@ -74,6 +75,7 @@ MOVES: dict[Move, Callable[[Case], Moved | None]] = {
     Move.HUSH: lambda c: moves.hush(c, by="Mona", at=LATER),
     Move.AMEND: lambda c: moves.amend(c, mention_key="x:post-1", text="Found it!", at=LATER),
     Move.WITHDRAW: lambda c: moves.withdraw(c, mention_key="x:post-1", at=LATER),
+    Move.EXPIRE: lambda c: moves.expire(c, at=LATER, why="kept for 30 days"),
     Move.ERASE: lambda c: moves.erase(c, by="Mona", at=LATER),
 }
 
@@ -361,6 +363,32 @@ def test_a_case_is_given_to_a_colleague() -> None:
 
     assert moved.case.owner == "Ola"
     assert (moved.timeline[0].by, moved.timeline[0].detail) == ("Mona", "to Ola")
+
+
+def test_whoever_takes_what_they_have_is_still_on_it() -> None:
+    """The timeline says so, and they stay the owner."""
+    moved = moves.take(replace(drafted(), owner="Ola"), by="Ola", at=LATER)
+
+    assert (moved.case.owner, moved.timeline[0].detail) == ("Ola", "still on it")
+
+
+@pytest.mark.parametrize(
+    ("by", "why", "detail"),
+    [("Ola", "", ""), ("Mona", "", "Ola had it"), ("heard", "Ola gave no answer", "Ola gave no answer")],
+)
+def test_a_released_case_is_nobodys_and_stays_where_it_was(by: str, why: str, detail: str) -> None:
+    """The timeline says whose it was, or why they lost it."""
+    case = replace(drafted(), owner="Ola")
+    moved = moves.release_case(case, by=by, at=LATER, why=why)
+
+    assert (moved.case.owner, moved.case.status, moved.case.draft) == (None, case.status, case.draft)
+    assert (moved.timeline[0].by, moved.timeline[0].detail) == (by, detail)
+
+
+def test_what_nobody_has_cannot_be_released() -> None:
+    """And the refusal says that."""
+    with pytest.raises(IllegalMove, match="nobody has it"):
+        moves.release_case(drafted(), by="Nina", at=LATER)
 
 
 def test_a_reply_that_waits_its_turn_comes_back_by_the_clock() -> None:

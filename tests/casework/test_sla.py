@@ -67,6 +67,34 @@ def raised_at(promise: Promise, instants: Sequence[datetime]) -> tuple[Promise, 
     return promise, alerts
 
 
+@pytest.mark.parametrize(
+    ("instant", "is_open"),
+    [
+        (oslo(2026, 11, 3, 7, 59), False),
+        (oslo(2026, 11, 3, 8, 0), True),
+        (oslo(2026, 11, 3, 21, 59), True),
+        (oslo(2026, 11, 3, 22, 0), False),
+        (oslo(2026, 11, 7, 8, 30), False),
+        (oslo(2026, 11, 7, 9, 30), True),
+        (oslo(2026, 12, 25, 12, 0), False),
+    ],
+)
+def test_the_brand_is_there_within_its_hours(instant: datetime, is_open: bool) -> None:
+    """On its own clock, on weekends as on weekends, and not on its holidays."""
+    hours = replace(STAFFED, closed=frozenset({date(2026, 12, 25)}))
+
+    assert hours.is_open(instant) is is_open
+
+
+def test_a_night_shift_is_open_past_midnight() -> None:
+    """Also on the morning of a closed day: the span belongs to the day before."""
+    night = OpeningHours("Europe/Oslo", ((Span(time(20), time(4)),),) * 7, frozenset({date(2026, 11, 4)}))
+
+    assert [night.is_open(oslo(2026, 11, 4, hour, 0)) for hour in (3, 5, 21)] == [True, False, False]
+    assert OpeningHours().is_open(oslo(2026, 11, 4, 3, 0))
+    assert not OpeningHours("UTC", ((),) * 7).is_open(NOON)
+
+
 # ── warnings, breaches, the ladder ───────────────────────────────────────────────────────────────
 
 
