@@ -480,7 +480,8 @@ def _second_pair_of_eyes(case: Case, look: Look) -> list[Block]:
 
 
 def _foot(case: Case, look: Look) -> Block:
-    owner = f"{esc(case.owner, 80)} has it" if case.owner else "unassigned"
+    freed = f" since {esc(person(case.moved_by), 80)} released it" if case.moved == Move.RELEASE else ""
+    owner = f"{esc(case.owner, 80)} has it" if case.owner else f"unassigned{freed}"
     told = [f"Case {_case_link(case, look)}"]
     if case.open:
         told.append(owner)
@@ -713,6 +714,7 @@ _TOLD: Final = frozenset(
         Move.EDIT,
         Move.REJECT,
         Move.TAKE,
+        Move.RELEASE,
         Move.SNOOZE,
         Move.CLOSE,
         Move.NOTE,
@@ -736,6 +738,7 @@ _WITH_DETAIL: Final = frozenset(
     {
         Move.REJECT,
         Move.TAKE,
+        Move.RELEASE,
         Move.CLOSE,
         Move.ESCALATE,
         Move.RELABEL,

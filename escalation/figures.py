@@ -17,7 +17,7 @@ from typing import Final
 from casework.case import Case, Move, due_next
 from casework.classification import Sentiment
 from casework.draft import ReplyKind
-from casework.moves import HEARD
+from casework.moves import HEARD, STILL_ON_IT
 from casework.reply import Reply
 from casework.sla import Promise, PromisePolicy, PromiseState, raise_due
 from casework.timeline import TimelineEntry
@@ -361,9 +361,13 @@ def _told_by(entry: TimelineEntry, case: Case, promise: Promise) -> Late | None:
         )
     if entry.what == Move.SNOOZE:
         return Late(Cause.SNOOZED, f"snoozed by {who} {earlier} before it was due")
+    if entry.what == Move.RELEASE:
+        return Late(Cause.IDLE, f"nobody has had it since {earlier} before it was due")
     if entry.by == HEARD or entry.what not in _BY_PEOPLE:
         return None
     if entry.what == Move.TAKE:
+        if entry.detail == STILL_ON_IT:
+            return Late(Cause.IDLE, f"{who} was still on it {earlier} before it was due")
         to = visible(entry.detail.removeprefix("to ")) if entry.detail else who
         return Late(Cause.IDLE, f"{to} has had it since {earlier} before it was due")
     return Late(Cause.WORKED_ON, f"worked on by {who}, last {earlier} before it was due")

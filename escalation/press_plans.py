@@ -10,8 +10,9 @@ from typing import Final
 
 from casework import moves
 from casework.case import Case, Move, Moved, Status
-from casework.decisions import Action, Ask
+from casework.decisions import Action, Ask, Refused
 from casework.errors import IllegalMove, TextChanged
+from casework.words import visible
 from escalation.cards import rest
 from escalation.dialogs import CLOSE_REASONS, Next
 from escalation.presses import Press
@@ -19,6 +20,9 @@ from escalation.roles import ASSIGN, LOOK
 
 WAKE: Final = "wake"
 """Ending a snooze: no decision about the reply, so it is no `Action`."""
+
+STILL: Final = "lease.yes"
+_LEASE: Final = "lease."
 
 _PLANS: Final[Mapping[str, tuple[str, ...]]] = {
     "card.approve": (Action.APPROVE,),
@@ -38,6 +42,8 @@ _PLANS: Final[Mapping[str, tuple[str, ...]]] = {
     "note.submit": (Action.NOTE,),
     "escalate.submit": (Action.ESCALATE,),
     "breach.row.take": (Action.TAKE,),
+    STILL: (Action.TAKE,),
+    "lease.release": (Action.RELEASE,),
 }
 """The moves of each press that decides something."""
 
@@ -83,6 +89,12 @@ def plan_of(press: Press) -> tuple[str, ...]:
     return _PLANS.get(press.action, ())
 
 
+def unbound(press: Press, step: str) -> bool:
+    """Whether a move is made whatever happened to the case since it was shown."""
+    # Whoever says that they are on it has read no text: all that counts is whose the case is.
+    return step in UNBOUND or press.action.startswith(_LEASE)
+
+
 def needed(press: Press, step: str) -> str:
     """The role action that one move of a press asks for."""
     if press.action == "assign.submit":
@@ -95,7 +107,9 @@ def ask_of(press: Press, step: str, by: str, case: Case, timezone: str) -> Ask:
 
     Raises:
         TextChanged: the present draft is not the one that was shown when it was pressed (T5).
+        Refused: they were asked whether they are still on it, and the case is not theirs any more.
     """
+    _check_lease(press, by, case)
     ask = Ask(
         version=press.version or case.version,
         by=by,
@@ -116,6 +130,15 @@ def ask_of(press: Press, step: str, by: str, case: Case, timezone: str) -> Ask:
         # Counted from the press: carried out again after a crash, it ends at the same instant.
         return replace(ask, until=rest(press.action.rpartition(".")[2], press.pressed_at, timezone))
     return ask
+
+
+def _check_lease(press: Press, by: str, case: Case) -> None:
+    if not press.action.startswith(_LEASE) or case.owner == by:
+        return
+    if case.owner is not None:
+        raise Refused(f"{visible(case.owner)} has this case now, so your click did nothing.")
+    if press.action != STILL and case.open:
+        raise Refused("Nobody has this case any more, so there is nothing to release.")
 
 
 def _approved(press: Press, case: Case) -> str:

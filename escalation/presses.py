@@ -282,7 +282,7 @@ def _chosen(action: Mapping[str, Any]) -> str:
 
 def _needs_case(action_id: str) -> bool:
     """Whether a press is meaningless without the case that its value names."""
-    return action_id.startswith("card.") or action_id in ("breach.row", "home.open")
+    return action_id.startswith(("card.", "lease.")) or action_id in ("breach.row", "home.open")
 
 
 def _name(kind: Kind, by: str, *parts: str) -> str:

@@ -35,6 +35,7 @@ NEEDED: Final[Mapping[str, Role]] = {
     LOOK: Role.VIEWER,
     Action.NOTE: Role.VIEWER,
     Action.TAKE: Role.RESPONDER,
+    Action.RELEASE: Role.RESPONDER,
     Action.EDIT: Role.RESPONDER,
     Action.REJECT: Role.RESPONDER,
     Action.SNOOZE: Role.RESPONDER,

@@ -23,11 +23,24 @@ class PeopleNames:
         known: Any = await self._writes.getex(_person_key(user_id), ex=KEPT_S)
         if known is not None:
             name = str(known.decode())
+            await self._writes.set(_name_key(name), user_id, nx=True, ex=KEPT_S)
             await self._writes.expire(_name_key(name), KEPT_S)
             return name
-        name = wanted if await self._claim(wanted, user_id) else f"{wanted} ({user_id})"
+        name = wanted
+        if not await self._claim(wanted, user_id):
+            name = f"{wanted} ({user_id})"
+            await self._claim(name, user_id)
         await self._writes.set(_person_key(user_id), name, ex=KEPT_S)
         return name
+
+    async def id_of(self, name: str) -> str | None:
+        """Whose name this is, letter for letter; None for a name that nobody has in Slack."""
+        owner: Any = await self._writes.get(_name_key(name))
+        if owner is None:
+            return None
+        user_id = str(owner.decode())
+        known: Any = await self._writes.get(_person_key(user_id))
+        return user_id if known is not None and known.decode() == name else None
 
     async def _claim(self, name: str, user_id: str) -> bool:
         key = _name_key(name)

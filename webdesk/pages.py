@@ -29,6 +29,7 @@ DONE = {
     "edit": "Your text is saved as the draft. Approve it to send it.",
     "reject": "Draft rejected. The case needs a person's words.",
     "take": "This case is yours.",
+    "release": "Released. Anybody may take it.",
     "snooze": "Snoozed. Its promises run on.",
     "close": "Closed.",
     "note": "Note saved. Only colleagues see it.",

@@ -311,6 +311,22 @@ SENDING = (*answer(at(20))[:1], lambda c: moves.begin_sending(c, at=at(20), look
             "Nina has had it since 35 min before it was due",
         ),
         (
+            (
+                lambda c: moves.take(c, by="Nina", at=at(5)),
+                lambda c: moves.take(c, by="Nina", at=at(25)),
+            ),
+            Cause.IDLE,
+            "Nina was still on it 35 min before it was due",
+        ),
+        (
+            (
+                lambda c: moves.take(c, by="Nina", at=at(5)),
+                lambda c: moves.release_case(c, by="heard", at=at(30)),
+            ),
+            Cause.IDLE,
+            "nobody has had it since 30 min before it was due",
+        ),
+        (
             (lambda c: moves.snooze(c, by="Nina", at=at(30), until=at(90)),),
             Cause.SNOOZED,
             "snoozed by Nina 30 min before it was due",

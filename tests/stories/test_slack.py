@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ import pytest
 
 from casework import moves
 from casework.case import Case, Status
-from casework.clock import SystemClock
+from casework.clock import ManualClock, SystemClock
 from casework.mention import Author, Mention
+from config.brand_file import HoursPart
 from config.heralds import Heralds, LogHerald
 from config.places import demo_brand
 from config.slack import SlackSide, slack_side
@@ -38,6 +39,7 @@ CARE, LEADS = "C0SOCIAL", "C0MANAGERS"
 class Morning:
     """Aurora Air at work: the line, Slack beside it, and two colleagues with a manager."""
 
+    store: Store
     line: Line
     side: SlackSide
     slack: SlackServer
@@ -134,7 +136,7 @@ async def morning(store: Store, tmp_path: Path) -> AsyncIterator[Morning]:
             locks=tmp_path / "locks",
         ) as line:
             async with running(side):
-                yield Morning(line, side, slack, record, nina, omar, mona)
+                yield Morning(store, line, side, slack, record, nina, omar, mona)
 
 
 @asynccontextmanager
@@ -273,6 +275,41 @@ async def test_a_broken_promise_is_on_the_managers_board(morning: Morning) -> No
     (board,) = morning.slack.messages(LEADS)
     assert "missed" in said(board)
     assert "Where is my bag" not in said(board)
+
+
+async def test_who_took_a_case_and_left_is_asked_and_then_it_is_everybodys(morning: Morning) -> None:
+    """Nina is asked in a direct message; after five minutes the card and its thread say that it is free."""
+    case = await morning.drafted("Where is my bag?")
+    card = await morning.card(case, "we are looking for it")
+    await morning.nina.clicks(card, "card.take")
+    await morning.card(case, "Nina has it")
+    names, now = morning.side.desk.names, morning.line.clock.now()
+    assert await names.id_of("Nina") == morning.nina.id
+    await look_at_leases(morning, now + timedelta(minutes=30))
+    (question,) = morning.nina.sees().dms
+    assert f"Are you still on case {case.id}?" in question.text
+    await look_at_leases(morning, now + timedelta(minutes=35))
+    await morning.card(case, "unassigned since Heard released it")
+    await until(
+        lambda: any("gave no answer" in said(m) for m in morning.slack.thread(card)), "the thread to say why"
+    )
+    await morning.nina.clicks(question, "lease.yes")
+    await morning.card(case, "Nina has it")
+
+
+async def look_at_leases(morning: Morning, instant: datetime) -> None:
+    """What the side does about leases at a later instant; the brand is always open."""
+    brand, clock = morning.side.brand, ManualClock(instant)
+    later = slack_side(
+        replace(brand, file=brand.file.model_copy(update={"hours": HoursPart()})),
+        morning.store,
+        clock=clock,
+        budget=SharedBudget(morning.store, clock),
+        token=BOT_TOKEN,
+        api_url=morning.slack.url,
+    )
+    await later.leases.step()
+    await later.web.close()
 
 
 async def keep_settling(morning: Morning) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from streams.connection import Store
+from streams.leases import Question, Questions
 from streams.locks import EditLocks, lease
 from streams.people import PeopleNames
 from streams.presses import PressBox
@@ -58,6 +59,30 @@ async def test_a_person_keeps_their_name_and_nobody_else_gets_it(store: Store) -
     assert await names.name_of("U2", "NINA") == "NINA (U2)"
     assert await names.name_of("U1", "Boss") == "Nina"
     assert await names.name_of("U2", "Nina") == "NINA (U2)"
+
+
+async def test_a_name_leads_back_to_the_person(store: Store) -> None:
+    """Letter for letter, also one with an id in it, and one that was given before names led back."""
+    names = PeopleNames(store)
+    await names.name_of("U1", "Nina")
+    await names.name_of("U2", "NINA")
+    assert [await names.id_of(name) for name in ("Nina", "NINA (U2)")] == ["U1", "U2"]
+    assert [await names.id_of(name) for name in ("nina", "NINA", "Sky")] == [None, None, None]
+    await store.writes.delete("heard:person-named:nina (u2)")
+    await names.name_of("U2", "NINA")
+    assert await names.id_of("NINA (U2)") == "U2"
+
+
+async def test_a_question_is_replaced_by_whoever_read_it(store: Store) -> None:
+    """So that of two who look at a case one asks; what was asked is there for a later process."""
+    questions = Questions(store)
+    first, later = Question(NOON), Question(NOON, sent=True)
+    assert [await questions.replace("C-1", None, first) for _ in range(2)] == [True, False]
+    assert await questions.replace("C-1", first, later)
+    assert not await questions.replace("C-1", first, None)
+    assert await Questions(store).every() == {"C-1": later}
+    assert await questions.replace("C-1", later, None)
+    assert await questions.every() == {}
 
 
 async def test_a_claim_that_was_cut_off_is_the_persons_own(store: Store) -> None:

@@ -404,6 +404,22 @@ async def test_a_form_without_a_version_does_nothing(nina: Person, cases: CaseSt
     assert await cases.load(case.id) == case
 
 
+async def test_a_case_that_was_taken_can_be_released(nina: Person, cases: CaseStore) -> None:
+    """By its address; no page has a button for it. What nobody has is refused in words."""
+    case = await put_draft(cases)
+    taken = await cases.save(moves.take(case, by="Nina", at=NOON))
+
+    answer = await nina.post(f"/cases/{case.id}/release", version=taken.version)
+
+    assert answer.status_code == 303
+    assert "Released. Anybody may take it." in (await nina.get(answer.headers["location"])).text
+    released = await cases.load(case.id)
+    assert (released.owner, released.moved_by) == (None, "Nina")
+    again = await nina.post(f"/cases/{case.id}/release", version=released.version)
+    assert again.status_code == 409
+    assert "nobody has it" in again.text
+
+
 @pytest.mark.parametrize("status", list(Status))
 async def test_a_case_in_any_status_has_a_page(nina: Person, cases: CaseStore, status: Status) -> None:
     """With the words for where it stands, and no button that its status does not allow."""
