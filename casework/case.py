@@ -64,6 +64,8 @@ class Move(StrEnum):
     LOSE_TRACK = "lose track"
     WAIT = "wait its turn"
     RESEND = "resend"
+    ASK_BACK = "ask the reply back"
+    TAKE_BACK = "take the reply back"
     WAKE = "wake"
     TELL = "tell"
     HUSH = "hush"
@@ -118,6 +120,8 @@ LEGAL: dict[Move, frozenset[Status]] = {
     Move.LOSE_TRACK: frozenset({Status.SENDING}),
     Move.WAIT: frozenset({Status.SENDING}),
     Move.RESEND: IN_FLIGHT,
+    Move.ASK_BACK: ALL - FINAL - WITH_THE_SENDER,
+    Move.TAKE_BACK: ALL - FINAL - WITH_THE_SENDER,
     Move.WAKE: ALL - FINAL,
     Move.TELL: ALL - FINAL,
     Move.HUSH: ALL - FINAL,
@@ -135,6 +139,7 @@ class Case:
 
     ``why`` says in words why the case is where it is; ``rule`` is the brand's policy rule that decided.
     ``approvals`` are who has approved the present draft, where one approval is not enough.
+    ``taking_back`` is the platform's id of a reply that a person wants deleted, until it is.
     ``rested`` is the status a snooze returns to; ``look_at`` is when the sender takes the case up again: an
     attempt to post can no longer be in flight, so that looking for our reply proves something, or the
     platform takes the next reply. ``moved_by`` and ``moved`` name the
@@ -163,6 +168,7 @@ class Case:
     snoozed_until: datetime | None = None
     rested: Status | None = None
     look_at: datetime | None = None
+    taking_back: str = ""
     moved_by: str = "heard"
     moved: str = Move.HEAR
     moved_at: datetime | None = None

@@ -34,6 +34,7 @@ class Action(StrEnum):
     POSTED = "posted"
     HUSH = "hush"
     RELABEL = "relabel"
+    TAKE_BACK = "take-back"
 
 
 IN_API = (Action.APPROVE, Action.EDIT, Action.REJECT, Action.TAKE, Action.SNOOZE, Action.CLOSE, Action.NOTE)
@@ -259,6 +260,11 @@ def _relabel(under: Circumstances, case: Case, ask: Ask) -> Moved:
     return moves.relabel(case, judged, by=ask.by, at=under.now, promises=under.promises)
 
 
+def _take_back(under: Circumstances, case: Case, ask: Ask) -> Moved:
+    last = next((reply.id for reply in reversed(case.replies) if reply.id), "")
+    return moves.ask_back(case, by=ask.by, at=under.now, reply_id=ask.to.strip() or last)
+
+
 _MOVES: dict[Action, Callable[[Circumstances, Case, Ask], Moved]] = {
     Action.APPROVE: _approve,
     Action.EDIT: _edit,
@@ -273,4 +279,5 @@ _MOVES: dict[Action, Callable[[Circumstances, Case, Ask], Moved]] = {
     Action.POSTED: _posted,
     Action.HUSH: _hush,
     Action.RELABEL: _relabel,
+    Action.TAKE_BACK: _take_back,
 }

@@ -63,6 +63,7 @@ class _Changes(TypedDict, total=False):
     rested: Status | None
     look_at: datetime | None
     approvals: tuple[str, ...]
+    taking_back: str
 
 
 _FIELDS = tuple(field.name for field in fields(Case))
@@ -628,6 +629,46 @@ def wait_its_turn(case: Case, *, at: datetime, why: str, until: datetime) -> Mov
         status=Status.APPROVED,
         outgoing=replace(_outgoing(case), started_at=None),
         look_at=until,
+    )
+
+
+def ask_back(case: Case, *, by: str, at: datetime, reply_id: str) -> Moved:
+    """A person wants a reply of ours deleted on the platform; the sender does it (T15).
+
+    Raises:
+        IllegalMove: the case has no such reply, or nobody knows where it is.
+    """
+    check_legal(case, Move.ASK_BACK)
+    if not reply_id or reply_id not in {reply.id for reply in case.replies}:
+        raise IllegalMove("take back a reply that it has not", case.status, case.id)
+    return _moved(
+        case,
+        Move.ASK_BACK,
+        by=by,
+        at=at,
+        detail=reply_id,
+        sends=(Send(Topic.APPROVED),),
+        taking_back=reply_id,
+    )
+
+
+def take_back(case: Case, *, at: datetime, promises: Promises) -> Moved:
+    """The reply is gone from the platform: what it settled is owed again, and a person sees to it."""
+    check_legal(case, Move.TAKE_BACK)
+    kept = tuple(reply for reply in case.replies if reply.id != case.taking_back)
+    without = replace(case, replies=kept)
+    return _moved(
+        case,
+        Move.TAKE_BACK,
+        by=HEARD,
+        at=at,
+        detail=case.taking_back,
+        sends=(Send(Topic.ESCALATED),),
+        status=Status.HELD,
+        replies=kept,
+        taking_back="",
+        why="a reply was taken back",
+        promises=_owed_for_unanswered(without, case.promises, at, promises),
     )
 
 

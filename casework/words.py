@@ -38,6 +38,8 @@ DONE = {
     Move.LOSE_TRACK: "lost track of the reply",
     Move.WAIT: "waits until the platform takes the reply",
     Move.RESEND: "sent the reply again",
+    Move.ASK_BACK: "asked for the reply to be deleted",
+    Move.TAKE_BACK: "deleted the reply on the platform",
     Move.WAKE: "looked at the clock",
     Move.TELL: "told people",
     Move.HUSH: "acknowledged the alarm",

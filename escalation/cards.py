@@ -518,7 +518,7 @@ class _Row:
         elif case.status is Status.APPROVED and case.look_at is not None:
             row = [self._close("Stop it…")]
         elif not case.open:
-            row = [self._view(), self._reopen(), self._note()]
+            row = [self._view(), self._reopen(), self._take_back(), self._note()]
         return [one for one in row if one is not None]
 
     def menu(self) -> Block | None:
@@ -648,6 +648,17 @@ class _Row:
 
     def _reopen(self) -> Block:
         return self._press("Reopen", "reopen", f"Reopen case {self.case.id}")
+
+    def _take_back(self) -> Block | None:
+        if not any(reply.id for reply in self.case.replies):
+            return None
+        name = platform_name(self.case.platform)
+        asks = confirm(
+            "Delete our reply?",
+            f"It disappears from {name} for everybody, and the customer is owed an answer again.",
+            "Delete it",
+        )
+        return self._press("Delete the reply…", "takeback", f"Delete our reply on {name}", asks=asks)
 
     def _note(self) -> Block:
         return self._press("Note…", "note", "Leave a note for colleagues")

@@ -30,6 +30,7 @@ _PLANS: Final[Mapping[str, tuple[str, ...]]] = {
     "card.take": (Action.TAKE,),
     "card.wake": (WAKE,),
     "card.reopen": (Action.REOPEN,),
+    "card.takeback": (Action.TAKE_BACK,),
     "card.more.redraft": (Action.REJECT,),
     "card.more.irrelevant": (Action.CLOSE,),
     "edit.submit": (Action.EDIT, Action.APPROVE),
@@ -71,8 +72,9 @@ STAYS_OPEN: Final = frozenset({"edit.submit", "note.submit", "posted.submit"})
 """The dialogs in which somebody wrote: they say what became of it, with the words still there."""
 
 MOVE_OF: Final[Mapping[str, Move]] = {
-    **{action: Move[action.name] for action in Action if action is not Action.POSTED},
+    **{action: Move[action.name] for action in Action if action.name in Move.__members__},
     Action.POSTED: Move.POST_BY_HAND,
+    Action.TAKE_BACK: Move.ASK_BACK,
     WAKE: Move.WAKE,
 }
 _REDRAFT: Final = "Another draft was asked for"

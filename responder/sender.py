@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from casework import moves
-from casework.case import IN_FLIGHT, Case, Moved, Status
+from casework.case import IN_FLIGHT, WITH_THE_SENDER, Case, Moved, Status
 from casework.clock import Clock
 from casework.errors import Conflict, HeardError, TryAgainLater
 from casework.mention import Mention
@@ -25,7 +25,7 @@ from platforms.platform import DEADLINE, Busy, Fate, Gone, Platform, Posted, Ref
 from platforms.rules import Action, Situation, TermsOf, may, said
 from streams.case_store import CaseStore, Entry
 from streams.consumer import Result, Work
-from streams.switch import PauseSwitch
+from streams.switch import AutomaticPause, PauseSwitch
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +43,7 @@ class Sender:
     platforms: Mapping[str, Platform]
     terms: TermsOf
     switch: PauseSwitch
+    pause: AutomaticPause
     promises: Promises
     clock: Clock
 
@@ -55,6 +56,9 @@ class Sender:
         try:
             if case.status is Status.APPROVED and case.look_at is None:
                 return await self._first_attempt(case, work.entry)
+            if case.taking_back and case.status not in WITH_THE_SENDER:
+                await self._platform(case).take_back(case.taking_back)
+                return moves.take_back(case, at=self.clock.now(), promises=self.promises)
             if case.status in IN_FLIGHT and case.look_at is None:
                 return await self._look(case, work.entry)
         except (TryAgainLater, Conflict) as fate:
@@ -93,6 +97,7 @@ class Sender:
             _too_late(outgoing, now)
             or _forbidden(situation, outgoing)
             or _somebody(await platform.answered(mention, ours=ours))
+            or await self._resting(outgoing)
         )
         if not why:
             return None
@@ -104,6 +109,10 @@ class Sender:
         opted_out = await self.cases.opted_out(case.platform, case.author.id)
         terms = self.terms(case.platform)
         return Situation.of(case, mention, terms, opted_out=opted_out, sending=outgoing)
+
+    async def _resting(self, outgoing: Outgoing) -> str | None:
+        """Why what nobody read stays in: a spike began since it was decided."""
+        return await self.pause.paused() if outgoing.automatic else None
 
     async def _check_switch(self) -> None:
         by = await self.switch.paused_by()
@@ -162,7 +171,7 @@ class Sender:
         if isinstance(await platform.reread(mention), Gone):
             return moves.refuse(case, at=now, why="the author deleted the post; nothing was published")
         situation = await self._situation(case, mention, outgoing)
-        why = _forbidden(situation, outgoing) or _too_late(outgoing, now)
+        why = _forbidden(situation, outgoing) or _too_late(outgoing, now) or await self._resting(outgoing)
         if why:
             return moves.refuse(case, at=now, why=why)
         await self._check_switch()

@@ -36,6 +36,7 @@ DONE = {
     "escalate": "Handed on.",
     "reopen": "Reopened.",
     "posted": "Noted: you answered this by hand.",
+    "take-back": "It is being deleted on the platform. The case needs an answer again.",
     "hush": "Alarm acknowledged. Nobody further is told.",
 }
 

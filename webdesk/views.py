@@ -183,6 +183,7 @@ class Said:
     text: str
     about: str = ""
     link: str = ""
+    reply_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +242,9 @@ def conversation(case: Case, timeline: Iterable[TimelineEntry]) -> list[Said]:
         how = "by hand" if reply.by_hand else "automatic" if reply.automatic else ""
         about = ", ".join(part for part in (str(reply.kind), how) if part)
         who = words.person(reply.decided_by)
-        said.append(Said("reply", who, reply.posted_at, words.visible(reply.text), about=about))
+        said.append(
+            Said("reply", who, reply.posted_at, words.visible(reply.text), about=about, reply_id=reply.id)
+        )
     said += [
         Said("note", words.visible(entry.by), entry.at, words.visible(entry.detail), about="internal note")
         for entry in timeline

@@ -10,7 +10,7 @@ from casework.case import DONE, IN_FLIGHT, LEGAL, OPEN, WITH_PEOPLE, Case, Move,
 from casework.classification import Intent, Urgency
 from casework.draft import ReplyKind
 from casework.errors import IllegalMove, NotAllowedHere, TextChanged
-from casework.reply import Outgoing
+from casework.reply import Outgoing, Reply
 from casework.sla import Alert, PromiseState
 from tests.fakes.cases import (
     BY_HAND,
@@ -42,6 +42,13 @@ ACK = Outgoing(
 ALERT = Alert("first hour", PromiseState.BREACHED, NOON, "managers")
 LATER = NOON + 5 * MINUTE
 
+
+def answered_by_us(case: Case) -> Case:
+    """The same case with one reply of ours on the platform."""
+    reply = Reply("k", ReplyKind.ANSWER, "r-1", "Hi!", case.last.key, "Nina", NOON)
+    return replace(case, replies=(reply,))
+
+
 MOVES: dict[Move, Callable[[Case], Moved | None]] = {
     Move.JOIN: lambda c: moves.join(c, a_mention(2), at=LATER, promises=PROMISES),
     Move.CLASSIFY: lambda c: moves.classify(c, judged(), at=LATER, promises=PROMISES),
@@ -69,6 +76,10 @@ MOVES: dict[Move, Callable[[Case], Moved | None]] = {
     Move.REFUSE: lambda c: moves.refuse(c, at=LATER, why="403"),
     Move.LOSE_TRACK: lambda c: moves.lose_track(c, at=LATER, why="timeout", look_at=LATER + MINUTE),
     Move.WAIT: lambda c: moves.wait_its_turn(c, at=LATER, why="429", until=LATER + MINUTE),
+    Move.ASK_BACK: lambda c: moves.ask_back(answered_by_us(c), by="Nina", at=LATER, reply_id="r-1"),
+    Move.TAKE_BACK: lambda c: moves.take_back(
+        replace(answered_by_us(c), taking_back="r-1"), at=LATER, promises=PROMISES
+    ),
     Move.RESEND: lambda c: moves.resend(c, at=LATER, look_at=LATER + MINUTE),
     Move.WAKE: lambda c: moves.wake(c, at=NOON + 31 * MINUTE),
     Move.TELL: lambda c: moves.tell(c, ALERT, at=LATER, where="desk"),
@@ -402,3 +413,20 @@ def test_a_reply_that_waits_its_turn_comes_back_by_the_clock() -> None:
     assert woken is not None
     assert woken.case.look_at is None
     assert Topic.APPROVED in [send.topic for send in woken.sends]
+
+
+def test_a_reply_that_is_taken_back_is_owed_again() -> None:
+    """A person asks, the sender deletes, and the promise runs from the customer's post once more (T15)."""
+    answered = replace(answered_by_us(classified()), status=Status.ANSWERED, promises=())
+    asked = moves.ask_back(answered, by="Nina", at=LATER, reply_id="r-1")
+    gone = moves.take_back(asked.case, at=LATER, promises=PROMISES)
+
+    assert [send.topic for send in asked.sends] == [Topic.APPROVED]
+    assert (gone.case.status, gone.case.replies, gone.case.taking_back) == (Status.HELD, (), "")
+    assert [promise.name for promise in gone.case.promises if promise.running]
+
+
+def test_only_a_reply_that_is_there_is_taken_back() -> None:
+    """One by hand, of which nobody knows the address, has to be deleted by hand."""
+    with pytest.raises(IllegalMove, match="has not"):
+        moves.ask_back(drafted(), by="Nina", at=LATER, reply_id="r-9")

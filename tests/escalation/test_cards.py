@@ -64,6 +64,7 @@ APPROVE = {"card.approve", "card.edit", "card.reject", "card.take", "card.snooze
 HAND = {"link.post", "card.posted", "card.edit", "card.reject", "card.take", "card.snooze", "card.more"}
 WITHOUT_DRAFT = {"card.edit", "card.take", "card.snooze", "card.close", "card.note", "card.more"}
 ENDED = {"link.post", "card.reopen", "card.note"}
+REPLIED = ENDED | {"card.takeback"}
 
 
 @pytest.mark.parametrize(
@@ -78,8 +79,8 @@ ENDED = {"link.post", "card.reopen", "card.note"}
         ("waits its turn", "⏳ *Waits its turn*  ·  X takes it at", {"card.close"}),
         ("sending", "⏳ *Sending…*  ·  approved by Nina", NONE),
         ("unknown", "⏳ *Sent? Nobody knows yet*", NONE),
-        ("answered", "✔ *Answered in 10 min* – in time for *first hour* and *same day*", ENDED),
-        ("answered late", "✔ *Answered in 1 h 30 min* – too late for *first hour*", ENDED),
+        ("answered", "✔ *Answered in 10 min* – in time for *first hour* and *same day*", REPLIED),
+        ("answered late", "✔ *Answered in 1 h 30 min* – too late for *first hour*", REPLIED),
         ("answered by hand", "by hand, by Nina", ENDED),
         (
             "not sent",

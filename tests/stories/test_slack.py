@@ -325,3 +325,20 @@ async def until_status(morning: Morning, case: Case, status: Status) -> None:
             return
         await asyncio.sleep(0.02)
     raise AssertionError(f"{case.id} never became {status}")
+
+
+async def test_a_reply_is_deleted_from_slack_where_the_customer_reads_it(morning: Morning) -> None:
+    """A wrong answer is taken back: it is gone on the platform, and the case waits for a better one."""
+    case = await morning.drafted("Where is my bag?")
+    await morning.nina.clicks(await morning.card(case, "we are looking for it"), "card.approve")
+    await until_status(morning, case, Status.APPROVED)
+    await morning.settle()
+    await morning.nina.clicks(await morning.card(case, "Answered"), "card.takeback")
+    for _ in range(200):
+        await morning.settle()
+        if (await morning.line.cases.load(case.id)).status is Status.HELD:
+            break
+        await asyncio.sleep(0.02)
+
+    assert morning.record.every() == []
+    assert (await morning.line.cases.load(case.id)).why == "a reply was taken back"
