@@ -217,11 +217,11 @@ def pause(insecure: Insecure = False) -> None:
 
 @app.command(rich_help_panel="Run it")
 def resume(insecure: Insecure = False) -> None:
-    """Let sending go on."""
+    """Let sending go on, automatic replies that a spike paused too."""
     from config import commands
 
     _run(commands.resume(insecure=insecure))
-    typer.echo("Sending goes on.")
+    typer.echo("Sending goes on, automatic replies too where they are switched on.")
 
 
 # ── daily work ───────────────────────────────────────────────────────────────────────────────────

@@ -249,7 +249,7 @@ async def pause(*, insecure: bool) -> None:
 
 
 async def resume(*, insecure: bool) -> None:
-    """Let sending go on."""
+    """Let sending go on, automatic replies that a spike paused too."""
     await _switch(paused=False, insecure=insecure)
 
 

@@ -23,7 +23,7 @@ from streams.budget import SharedBudget
 from streams.connection import Store, open_store
 from streams.dead_letters import DeadLetters
 from streams.paths import PathReport, PathReports
-from streams.switch import PauseSwitch
+from streams.switch import AutomaticPause, PauseSwitch
 
 FOLDERS: Final = (
     "casework",
@@ -186,6 +186,9 @@ async def for_store(store: Store) -> list[Check]:
     by = await PauseSwitch(store).paused_by()
     if by:
         checks.append(Check("sending", "warn", f"stopped by {by}", "heard resume"))
+    paused = await AutomaticPause(store).paused()
+    if paused:
+        checks.append(Check("automatic", "warn", paused, "heard resume"))
     return checks
 
 
@@ -198,13 +201,12 @@ def _model() -> Check:
         return Check("model", "bad", str(error), "git checkout -- classifier/bundled, or make train")
 
 
-def _not_acted_on(brand: Brand) -> list[Check]:
-    """What the brand file asks for and this version does not do yet: better said here than found out."""
-    asked = {
-        "automatic.pause_when": brand.automatic.enabled,
-        "privacy.keep_posts": True,
-    }
-    names = ", ".join(name for name, wanted in asked.items() if wanted)
+NOT_ACTED_ON: Final = ("privacy.keep_audit", "privacy.mask")
+"""What the brand file may ask for and this version does not do yet: better said than found out."""
+
+
+def _not_acted_on() -> list[Check]:
+    names = ", ".join(NOT_ACTED_ON)
     return [Check("settings", "warn", f"read and not acted on yet: {names}", "see docs/operations.md")]
 
 
@@ -212,7 +214,7 @@ def for_brand(brand: Brand) -> Sequence[Check]:
     """What the brand's settings mean for replies."""
     enabled = brand.automatic.enabled
     words = "on: acknowledgements from reviewed templates" if enabled else "off: nothing without a person"
-    checks = [Check("automatic", "warn" if enabled else "ok", words), *_not_acted_on(brand)]
+    checks = [Check("automatic", "warn" if enabled else "ok", words), *_not_acted_on()]
     for name in brand.platforms:
         if name == "replay":
             checks.append(Check("replay", "ok", "plays recorded mentions"))

@@ -115,6 +115,7 @@ class Player:
     async def _settle_down(self) -> None:
         """Run every stage until nothing is left to do at this instant."""
         now = self._clock.now()
+        await self._line.spike_clock.step(always_there=True)
         due = await self._line.cases.load_all(self._agenda.due(now))
         await self._line.promise_clock.wake([case for case in due if case is not None], now)
         while todo := [stage for stage in self._line.consumers if self._has_work(stage)]:

@@ -3,6 +3,7 @@
     feed → Listener → mentions → ClassifierWorker → classified → ResponderWorker → escalated → people
                                                                  └→ approved → Sender → platforms
     PromiseClock → alerts → AlertWorker → managers
+    SpikeClock → managers, and automatic replies pause
 
 Every arrow is a stream; every stage reads and writes the case. Nothing here decides anything.
 """
@@ -25,11 +26,13 @@ from casework.draft import Draft
 from casework.moves import APPROVAL_LASTS
 from casework.reply import Outgoing
 from casework.sla import OpeningHours, Promises
+from casework.spikes import Thresholds
 from classifier.worker import ClassifierWorker
 from config.brand import Brand
 from config.lanes import lane
 from escalation.alerts import AlertWorker, Herald
 from escalation.promises import PromiseClock
+from escalation.spikes import SpikeClock, SpikeRules, Tell, tell_log
 from escalation.worker import EscalationWorker
 from listener.tracker import Tracker, bare_handle
 from listener.worker import Listener
@@ -46,7 +49,9 @@ from streams.case_store import CaseStore
 from streams.connection import Store
 from streams.consumer import Consumer, Handler
 from streams.dead_letters import DeadLetters
-from streams.switch import Cursors, PauseSwitch
+from streams.spikes import SpikeRecord
+from streams.switch import AutomaticPause, Cursors, PauseSwitch
+from streams.volume import Volume
 
 
 class Model(Protocol):
@@ -96,6 +101,7 @@ class Line:
     clock: Clock
     consumers: Mapping[str, Consumer]
     promise_clock: PromiseClock
+    spike_clock: SpikeClock
     tracker: Tracker
     handlers: Callable[[Brand], Mapping[str, Handler]]
 
@@ -107,6 +113,7 @@ class Line:
         changed = self.handlers(brand)
         for stage, consumer in self.consumers.items():
             consumer.use(changed[stage])
+        self.spike_clock.use(spike_rules(brand))
         self.brand, self.promises = brand, brand.promises(now=self.clock.now())
         self.tracker = tracking(brand)
 
@@ -160,11 +167,12 @@ def put_together(
     stages: Sequence[str] = tuple(STAGES),
     accounts: Accounts = EVERYWHERE,
     on_saved: Callable[[Moved], None] | None = None,
+    tell_spike: Tell = tell_log,
 ) -> Iterator[Line]:
     """The line over a store; ``platforms`` by what mentions call them, ``*`` for every other.
 
     ``locks`` is where this process takes its place beside others of this machine; ``on_saved`` is told
-    of every move that the line saves.
+    of every move that the line saves, ``tell_spike`` of every spike's beginning and end.
     """
     collect_less_often()
     cases = CaseStore(store, on_saved=on_saved)
@@ -205,6 +213,14 @@ def put_together(
                 for stage in stages
             },
             promise_clock=PromiseClock(cases=cases, clock=clock),
+            spike_clock=SpikeClock(
+                volume=Volume(store),
+                record=SpikeRecord(store),
+                pause=AutomaticPause(store),
+                clock=clock,
+                rules=spike_rules(brand),
+                tell=tell_spike,
+            ),
             tracker=tracking(brand),
             handlers=handlers,
         )
@@ -222,7 +238,7 @@ def stage_handlers(
     accounts: Accounts = EVERYWHERE,
 ) -> Mapping[str, Handler]:
     """What each stage does with a batch of cases, under the brand's present settings."""
-    switch = PauseSwitch(store)
+    switch, pause = PauseSwitch(store), AutomaticPause(store)
     promises, terms = brand.promises(now=clock.now()), permitting(brand, accounts)
     own = own_handles(brand)
     return {
@@ -230,15 +246,23 @@ def stage_handlers(
             judge=lambda texts: model.classify(texts, topics=brand.topics, handles=own),
             promises=promises,
             clock=clock,
+            volume=Volume(store),
         ),
         "responder": ResponderWorker(
             responder=responding(brand, model, clock, terms),
             cases=cases,
             allowance=Allowance(store),
+            pause=pause,
             clock=clock,
         ),
         "sender": Sender(
-            cases=cases, platforms=platforms, terms=terms, switch=switch, promises=promises, clock=clock
+            cases=cases,
+            platforms=platforms,
+            terms=terms,
+            switch=switch,
+            pause=pause,
+            promises=promises,
+            clock=clock,
         ),
         "escalation": EscalationWorker(herald=herald),
         "alerts": AlertWorker(herald=herald, clock=clock),
@@ -272,6 +296,16 @@ def permitting(brand: Brand, accounts: Accounts = EVERYWHERE) -> TermsOf:
     # A platform that the brand does not name is off: people may still answer there themselves.
     off = Terms(reply=ReplyMode.MANUAL)
     return lambda platform: terms.get(platform, off)
+
+
+def spike_rules(brand: Brand) -> SpikeRules:
+    """What the brand calls a spike; it is told where there are no automatic replies to pause, too."""
+    when = brand.automatic.pause_when
+    return SpikeRules(
+        Thresholds(ratio=when.spike, negative=when.negative.at_least or 0.0),
+        brand.timezone,
+        pauses=brand.automatic.enabled,
+    )
 
 
 def own_handles(brand: Brand) -> frozenset[str]:

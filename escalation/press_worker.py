@@ -32,9 +32,9 @@ from escalation.boards import read_cases
 from escalation.cards import thread_line
 from escalation.commands import Command
 from escalation.home import read_page
-from escalation.press_plans import MOVE_OF, STAYS_OPEN, UNBOUND, WAKE, ask_of, needed, plan_of, wake
+from escalation.press_plans import MOVE_OF, STAYS_OPEN, STILL, WAKE, ask_of, needed, plan_of, unbound, wake
 from escalation.presses import Press, from_bytes
-from escalation.roles import Person
+from escalation.roles import RESUME, Person
 from escalation.slack_desk import SlackDesk
 from escalation.slack_payload import Payload, View, esc, section
 from escalation.slack_web import NotPosted, SlackTrouble
@@ -232,6 +232,8 @@ class PressWorker:
             await self._decide(press, person, steps, again=again)
         elif press.action == "breach.ack":
             await self._acknowledge(press, person)
+        elif press.action == "spike.resume":
+            await self._resume_automatic(press, person)
         elif press.action == "next_case":
             await self._next(press, person, again=again)
         elif press.kind == "command":
@@ -283,7 +285,7 @@ class PressWorker:
         for step in steps[made:]:
             if step == Action.APPROVE and press.action == "edit.submit" and await self._is_for_two(press):
                 break
-            bound = version if version and step not in UNBOUND else None
+            bound = version if version and not unbound(press, step) else None
             decided = partial(self._moved, press, name, step)
             case = await self._desk.cases.move(press.case, decided, seen_version=bound)
             version = case.version
@@ -303,8 +305,10 @@ class PressWorker:
     async def _made_before(self, press: Press, name: str, steps: Sequence[str]) -> tuple[int, int]:
         """How many of its moves a press had made before it was cut off, and the version after them."""
         since = await self._since(press)
-        if steps[0] in UNBOUND:
-            said = [e for e in since if _is_by(e, name, steps[0]) and e.detail in ("", press.text.strip())]
+        if unbound(press, steps[0]):
+            said = [e for e in since if _is_by(e, name, steps[0])]
+            if steps[0] == Action.NOTE:
+                said = [e for e in said if e.detail == press.text.strip()]
             return len(said[:1]), press.version
         made, version = 0, press.version
         for entry, step in zip(since, steps, strict=False):
@@ -329,7 +333,7 @@ class PressWorker:
     ) -> None:
         if press.action == "edit.submit":
             await self._desk.locks.release(case.id, press.by)
-        elif Action.TAKE in steps:
+        elif Action.TAKE in steps and press.action != STILL:
             await self._desk.locks.release(case.id)
         await self._desk.changed(case.id)
         entries = await self._entries(press, name, steps)
@@ -500,6 +504,18 @@ class PressWorker:
             return "All replies are stopped. Write /heard resume to let them go on."
         await self._desk.switch.resume(name)
         return "Replies go on."
+
+    async def _resume_automatic(self, press: Press, person: Person) -> None:
+        """After a spike automatic replies go on; what stops all sending is not touched."""
+        objection = self._desk.team().objection(person, RESUME)
+        if objection is not None:
+            await self._tell(press, Own(objection))
+            return
+        resumed = await self._desk.switch.resume_automatic(await self._desk.name(person))
+        words = "Automatic replies go on." if resumed else "Automatic replies were not paused any more."
+        if await self._desk.switch.paused_by() is not None:
+            words += " But all replies are stopped: write /heard resume to let them go on."
+        await self._tell(press, words)
 
     # ── telling ──────────────────────────────────────────────────────────────────────────────────
 

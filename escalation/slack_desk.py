@@ -83,6 +83,10 @@ class Switch(Protocol):
         """Let replies go on."""
         ...
 
+    async def resume_automatic(self, by: str) -> bool:
+        """Let those go on that a spike paused; False if none did."""
+        ...
+
 
 async def _no_lines() -> Sequence[str]:
     return ()

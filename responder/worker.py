@@ -19,6 +19,7 @@ from responder.policy import Action, Rule, decide
 from streams.allowance import Allowance
 from streams.case_store import CaseStore
 from streams.consumer import Result, Work
+from streams.switch import AutomaticPause
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -55,6 +56,7 @@ class ResponderWorker:
     responder: Responder
     cases: CaseStore
     allowance: Allowance
+    pause: AutomaticPause
     clock: Clock
 
     async def __call__(self, works: Sequence[Work]) -> Sequence[Result]:
@@ -116,6 +118,8 @@ class ResponderWorker:
         permission = may(situation, Posting.ACKNOWLEDGE)
         if permission.way is not Way.SEND:
             return Objection(permission.why, permission.rule)
+        if paused := await self.pause.paused():
+            return Objection(paused)
         if await self.allowance.spent(now - HOUR, now) >= caps.per_hour:
             return Objection(f"{caps.per_hour} automatic replies went out within the hour.")
         since, author = now - caps.customer_span, mention.author.id

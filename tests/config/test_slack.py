@@ -4,12 +4,15 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from casework.clock import SystemClock
+from casework.errors import HeardError
+from casework.spikes import SLOT, Over, Spike
 from config.brand import Brand, load_brand
 from config.places import Place, demo_brand
 from config.settings import read_settings
@@ -17,6 +20,7 @@ from config.slack import SCOPES, examine_slack, slack_side
 from config.slack_try import manifest, preview, try_channel
 from streams.budget import SharedBudget
 from streams.connection import Store
+from streams.spikes import News
 from tests.fakes.slack_server import APP_TOKEN, BOT_TOKEN, SlackServer, open_slack
 from tests.fakes.slack_wire import signed
 from tests.fakes.waiting import until
@@ -127,6 +131,40 @@ async def test_the_practice_card_waits_for_a_click_and_publishes_nothing(
     await slack.people["U0NINA"].clicks(card, press)
 
     assert await trying is True
+
+
+async def test_managers_read_of_a_spike_where_charts_are_not_drawn_too(
+    slack: SlackServer, store: Store
+) -> None:
+    """Its beginning as a chart or as a table, and its end; who cannot be told is told later."""
+    clock, noon = SystemClock(), datetime(2026, 11, 3, 12, 0, tzinfo=UTC)
+    side = slack_side(
+        demo_brand(),
+        store,
+        clock=clock,
+        budget=SharedBudget(store, clock),
+        token=BOT_TOKEN,
+        api_url=slack.url,
+    )
+    slack.limits.post_every_s = None
+    spike = Spike(noon, noon + SLOT * 3, 103, 91, usual=17.0, ratio=6.1, angry=True)
+    begun = News(spike.at, spike=spike, counts=((noon, 40, 5.7), (noon + SLOT, 63, 5.7)), paused=True)
+    over = News(noon, over=Over(noon, noon + SLOT * 9, 300, 200, 6.1, angry=True), paused=True)
+
+    await side.tell_spike(begun)
+    slack.refused_blocks.add("data_visualization")
+    await side.tell_spike(begun)
+    await side.tell_spike(over)
+
+    drawn, plain, ended = slack.messages("C0MANAGERS")
+    types = [{block["type"] for block in message.blocks} for message in (drawn, plain)]
+    assert ["data_visualization" in kinds for kinds in types] == [True, False]
+    assert "paused until somebody resumes them" in plain.text
+    assert "over after 45 min" in ended.text
+    slack.revoke()
+    with pytest.raises(HeardError):
+        await side.tell_spike(begun)
+    await side.web.close()
 
 
 async def test_requests_by_http_are_signed_or_refused(

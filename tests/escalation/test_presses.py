@@ -18,6 +18,8 @@ from casework.classification import Intent, Sentiment, Urgency
 from casework.clock import ManualClock
 from casework.decisions import Action, Ask, Labels, decide
 from casework.errors import TryAgainLater
+from casework.spikes import Spike
+from escalation import boards
 from escalation.press_plans import MOVE_OF, needed, plan_of
 from escalation.press_worker import TRIES, PressWorker
 from escalation.presses import Press
@@ -26,6 +28,7 @@ from escalation.slack_desk import SlackDesk
 from streams.connection import Store
 from streams.locks import EditLocks, lease
 from streams.presses import PressBox
+from streams.switch import AutomaticPause
 from tests.fakes.cases import a_mention
 from tests.fakes.slack_office import CARE, Office, ended
 from tests.fakes.slack_people import Person
@@ -761,6 +764,32 @@ async def test_managers_stop_and_start_all_replies(office: Office) -> None:
         await office.settle()
         assert await office.desk.switch.paused_by() == ("Mona" if typed == "pause" else None)
     assert "Only everything" in office.told(mona)[0]
+
+
+async def test_a_manager_resumes_automatic_replies_after_a_spike(office: Office, nina: Person) -> None:
+    """Whoever may not is told; a stop of everything stays, and is named; again it changes nothing."""
+    mona, pause = office.person("Mona", Role.MANAGER), AutomaticPause(office.store)
+    at = office.clock.now()
+    spike = Spike(at, at, 103, 91, usual=17.0, ratio=6.1, angry=True)
+    frame = boards.Frame(at, "Europe/Oslo")
+    await office.web.post(CARE, boards.spike_message(spike, frame, about="Aurora Air", paused=True))
+    message = office.slack.messages(CARE)[-1]
+    await pause.pause("6.1 times the usual mentions since 13:00", at)
+    await office.presses(nina.clicks(message, "spike.resume"))
+    await office.settle()
+    assert "manager" in office.told(nina)[0]
+    assert await pause.paused() is not None
+
+    await office.desk.switch.pause("Ola")
+    for _ in range(2):
+        await office.presses(mona.clicks(message, "spike.resume"))
+        await office.settle()
+    stopped = "But all replies are stopped: write /heard resume to let them go on."
+    assert office.told(mona) == [
+        f"Automatic replies go on. {stopped}",
+        f"Automatic replies were not paused any more. {stopped}",
+    ]
+    assert (await pause.paused(), await office.desk.switch.paused_by()) == (None, "Ola")
 
 
 async def test_a_command_where_the_bot_is_not_is_answered_by_direct_message(

@@ -12,7 +12,7 @@ from platforms.rules import LINES, Action, Rule, Situation, may
 from responder.sender import Sender
 from streams.case_store import CaseStore, Entry
 from streams.consumer import Work
-from streams.switch import PauseSwitch
+from streams.switch import AutomaticPause, PauseSwitch
 from tests.fakes.cases import NOON, PROMISES
 from tests.fakes.oracle import Facts, as_case, as_outgoing, as_terms, broken, situations
 from tests.fakes.platform import ScriptedPlatform
@@ -110,6 +110,17 @@ class NeverPaused(PauseSwitch):
         return None
 
 
+class NeverResting(AutomaticPause):
+    """No spike paused anything."""
+
+    def __init__(self) -> None:
+        """Nothing is kept."""
+
+    async def paused(self) -> str | None:
+        """They go out."""
+        return None
+
+
 @pytest.mark.parametrize("status", [Status.APPROVED, Status.UNKNOWN])
 async def test_the_sender_posts_nothing_that_the_oracle_forbids(status: Status) -> None:
     """A reply that is approved, or that got lost and would be repeated: the platform sees none of them."""
@@ -127,6 +138,7 @@ async def test_the_sender_posts_nothing_that_the_oracle_forbids(status: Status) 
             platforms={"*": platform},
             terms=lambda _, f=f: as_terms(f),  # type: ignore[misc]  # mypy cannot tell a bound default
             switch=NeverPaused(),
+            pause=NeverResting(),
             promises=PROMISES,
             clock=clock,
         )

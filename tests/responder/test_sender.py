@@ -20,7 +20,7 @@ from streams import topics
 from streams.case_store import CaseStore
 from streams.connection import Store
 from streams.consumer import Consumer
-from streams.switch import PauseSwitch
+from streams.switch import AutomaticPause, PauseSwitch
 from tests.fakes.cases import MAY_SEND, NOON, PROMISES, a_draft, a_mention, judged
 from tests.fakes.platform import ScriptedPlatform
 
@@ -46,6 +46,7 @@ class Desk:
             platforms={"x": self.platform},
             terms=lambda _: self.terms,
             switch=self.switch,
+            pause=AutomaticPause(self.store),
             promises=PROMISES,
             clock=self.clock,
         )
@@ -376,6 +377,36 @@ async def test_the_kill_switch_stops_what_is_approved_until_it_is_lifted(desk: D
     assert len(desk.platform.posts) == 1
 
 
+async def test_an_acknowledgement_decided_just_before_a_spike_stays_in(desk: Desk) -> None:
+    """It goes to people, who see why; nothing was posted."""
+    await desk.acknowledge()
+    await AutomaticPause(desk.store).pause("4.2 times the usual mentions since 14:05", NOON)
+    case = await desk.run()
+
+    assert (case.status, desk.platform.attempts) == (Status.HELD, 0)
+    assert "Automatic replies are paused: 4.2 times the usual" in case.why
+
+
+async def test_a_spike_stops_the_repeat_of_an_acknowledgement_that_got_lost(desk: Desk) -> None:
+    """It is looked for, was not there, and is not sent again."""
+    desk.platform.script = [Unknown("reset"), "post"]
+    await desk.acknowledge()
+    await desk.run()
+    await AutomaticPause(desk.store).pause("4.2 times the usual mentions since 14:05", NOON)
+    case = await desk.run(minutes=2)
+
+    assert (case.status, desk.platform.attempts) == (Status.FAILED, 1)
+    assert "Automatic replies are paused" in case.why
+
+
+async def test_a_spike_keeps_nobody_from_answering(desk: Desk) -> None:
+    """What a person approved goes out."""
+    await AutomaticPause(desk.store).pause("4.2 times the usual mentions since 14:05", NOON)
+    await desk.approve()
+
+    assert (await desk.run()).status is Status.ANSWERED
+
+
 async def test_the_kill_switch_stops_repeats_too(desk: Desk) -> None:
     """An attempt that never arrived is not repeated while sending is stopped."""
     desk.platform.script = [Unknown("reset")]
@@ -430,3 +461,15 @@ async def test_whoever_says_stop_before_the_post_is_heard(
     assert platform.posts == []
     assert case.status in (Status.HELD, Status.FAILED)
     assert "X5" in case.why
+
+
+async def test_a_reply_is_deleted_where_it_stands_when_a_person_wants_it(desk: Desk) -> None:
+    """Through the sender, the one that speaks to platforms for the brand; once (T15)."""
+    await desk.approve()
+    answered = await desk.run()
+    reply_id = answered.replies[0].id
+    await desk.cases.save(moves.ask_back(answered, by="Nina", at=NOON, reply_id=reply_id))
+    case = await desk.run()
+
+    assert desk.platform.taken_back == [reply_id]
+    assert (case.status, case.replies) == (Status.HELD, ())

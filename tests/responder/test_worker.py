@@ -22,6 +22,7 @@ from streams.allowance import Allowance
 from streams.case_store import CaseStore, Entry
 from streams.connection import Store
 from streams.consumer import Work
+from streams.switch import AutomaticPause
 from tests.fakes.cases import MAY_SEND, MINUTE, NOON, PROMISES, a_draft, a_mention, judged
 
 NOTHING = NothingFits("nothing in the knowledge base answers this")
@@ -80,7 +81,8 @@ class Desk:
             acknowledgement=self._acknowledge,
             caps=self.caps,
         )
-        return ResponderWorker(responder, self.cases, Allowance(self.store), self.clock)
+        pause = AutomaticPause(self.store)
+        return ResponderWorker(responder, self.cases, Allowance(self.store), pause, self.clock)
 
     def _compose(self, case: Case, rule: Rule) -> Draft | NothingFits:
         self.composed_with.append(rule)
@@ -219,6 +221,23 @@ async def test_nothing_goes_out_by_itself_unless_the_brand_says_so(desk: Desk) -
 
     assert (case.status, case.outgoing) == (Status.DRAFTED, None)
     assert "switched off" in case.why
+
+
+async def test_nothing_goes_out_by_itself_while_a_spike_pauses_it(desk: Desk) -> None:
+    """The case gets a draft, says why in words, and costs nobody their next acknowledgement."""
+    desk.do, pause = Action.ACKNOWLEDGE, AutomaticPause(desk.store)
+    await pause.pause("4.2 times the usual mentions since 14:05", NOON)
+    case = await desk.answers(await desk.hears())
+
+    assert (case.status, case.outgoing) == (Status.DRAFTED, None)
+    assert case.permission == MAY_SEND
+    assert case.why == (
+        "rule the rule; not acknowledged by itself: "
+        "Automatic replies are paused: 4.2 times the usual mentions since 14:05."
+    )
+
+    await pause.resume("Nina")
+    assert (await desk.answers(await desk.hears())).outgoing is not None
 
 
 async def test_nothing_goes_out_by_itself_where_the_platform_forbids_it(desk: Desk) -> None:

@@ -19,6 +19,7 @@ from platforms.feed import Feed
 from platforms.platform import Heard
 from platforms.replay import RecordedReply, ReplayPlatform, ReplyRecord
 from streams.connection import Store
+from streams.spikes import News
 from tests.fakes.cases import judged
 from tests.fakes.embedding import embed
 
@@ -54,6 +55,7 @@ class Managers:
     name: str = "the story"
     told: list[tuple[str, Alert]] = field(default_factory=list)
     announced: list[str] = field(default_factory=list)
+    spikes: list[News] = field(default_factory=list)
 
     async def announce(self, case: Case) -> None:
         """A case waits for a person."""
@@ -62,6 +64,10 @@ class Managers:
     async def alert(self, case: Case, alert: Alert) -> None:
         """A promise is at risk or broken."""
         self.told.append((case.id, alert))
+
+    async def spike(self, news: News) -> None:
+        """Far more is said than usual, or no longer."""
+        self.spikes.append(news)
 
 
 @dataclass
@@ -114,6 +120,7 @@ class World:
         busy = True
         while busy:
             busy = bool(await self.line.promise_clock.sweep())
+            await self.line.spike_clock.step()
             for consumer in self.line.consumers.values():
                 busy = bool(await consumer.step()) or busy
 
@@ -161,5 +168,6 @@ def world(store: Store, tmp_path: Path) -> Iterator[World]:
         platforms={"*": platform},
         herald=managers,
         locks=tmp_path / "locks",
+        tell_spike=managers.spike,
     ) as line:
         yield World(line, clock, model, managers, record)
