@@ -463,3 +463,18 @@ async def test_probes_answer_without_a_session(app: FastAPI) -> None:
     assert alive.status_code == 200
     assert ready.status_code == 503
     assert ready.json() == {"ready": False, "bad": ["Slack"], "notes": ["X"]}
+
+
+async def test_a_reply_can_be_deleted_from_its_case(nina: Person, cases: CaseStore) -> None:
+    """The page offers it under the reply, and the sender is asked to do it (T15)."""
+    draft = await put_draft(cases)
+    sha256 = draft.draft.sha256 if draft.draft else ""
+    case = await cases.save(moves.approve(draft, by="Nina", at=NOON, draft_sha256=sha256))
+    case = await cases.save(moves.begin_sending(case, at=NOON, look_at=NOON + MINUTE))
+    case = await cases.save(moves.sent(case, reply_id="reply-1", posted_at=NOON, at=NOON, promises=PROMISES))
+    page = (await nina.get(f"/cases/{case.id}")).text
+    assert "Delete this reply on X" in page
+
+    answer = await nina.post(f"/cases/{case.id}/take-back", version=str(case.version), to="reply-1")
+    assert answer.status_code == 303
+    assert (await cases.load(case.id)).taking_back == "reply-1"
