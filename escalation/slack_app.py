@@ -55,7 +55,8 @@ def build_app(
 ) -> AsyncApp:
     """The bolt app over a desk; ``signing_secret`` is needed for HTTP alone."""
     app = AsyncApp(
-        name="heard",
+        # Bolt silences the logger of this name, and with it every one below it.
+        name="slack_bolt_app",
         client=AsyncWebClient(token, base_url=api_url, retry_handlers=[], timeout=10, logger=_quiet()),
         authorize=_as_ourselves(token),
         signing_secret=signing_secret,

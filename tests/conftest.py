@@ -1,5 +1,6 @@
 """Servers and stores for every test: real ones, emptied between tests."""
 
+import logging
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -8,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import structlog
 
 from casework.clock import ManualClock
 from streams import embedded
@@ -15,6 +17,21 @@ from streams.case_store import CaseStore
 from streams.connection import Store, open_store
 
 NOON = datetime(2026, 11, 3, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """A command that sets up logs does so for the process: the next test finds them as they were."""
+    root = logging.getLogger()
+    level, handlers = root.level, [*root.handlers]
+    yield
+    for handler in [*root.handlers]:
+        if handler not in handlers and getattr(handler, "heard", False):
+            root.removeHandler(handler)
+            handler.close()
+    root.setLevel(level)
+    if structlog.is_configured():
+        structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

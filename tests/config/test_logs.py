@@ -20,16 +20,8 @@ APP = "xapp" + "-1-A0123-4567-abcdef"
 
 
 @pytest.fixture(autouse=True)
-def as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    level, handlers = root.level, [*root.handlers]
+def nothing_bound() -> Iterator[None]:
     yield
-    for handler in [*root.handlers]:
-        if handler not in handlers:
-            root.removeHandler(handler)
-            handler.close()
-    root.setLevel(level)
-    structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
 
 
