@@ -11,6 +11,7 @@ from typing import TypedDict, Unpack
 
 from casework.case import (
     IN_FLIGHT,
+    LEGAL,
     WITH_THE_SENDER,
     Case,
     Move,
@@ -699,6 +700,12 @@ def wake(case: Case, *, at: datetime) -> Moved | None:
     if not said and changes["promises"] == case.promises:
         return None
     return _moved(case, Move.WAKE, by=HEARD, at=at, detail="; ".join(said), sends=sends, **changes)
+
+
+def as_of(case: Case, now: datetime) -> Case:
+    """The case as the promise clock will find it: a stopped clock must not show a broken promise as kept."""
+    woken = wake(case, at=now) if case.open and case.status in LEGAL[Move.WAKE] else None
+    return woken.case if woken is not None else case
 
 
 def _spoken(alert: Alert) -> str:

@@ -98,14 +98,14 @@ def _wording(brand: Brand) -> Check:
 async def for_slack(brand: Brand, place: Place) -> list[Check]:
     """What is right with Slack, and what is not."""
     # slack-bolt takes half a second to import, and most calls of the doctor need none of it.
-    from config.slack import API, examine_slack
+    from config.slack import examine_slack
 
     given = place.settings.slack
     return await examine_slack(
         brand,
         token=given.bot_token.get_secret_value() if given.bot_token else None,
         app_token=given.app_token.get_secret_value() if given.app_token else None,
-        api_url=f"{given.api_url}/" if given.api_url else API,
+        api_url=given.base_url,
         by_http=given.signing_secret is not None and given.listen is not None,
     )
 

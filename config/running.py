@@ -25,7 +25,7 @@ from config.places import Place
 from config.play import begin, end
 from config.recorded import DAY, Playing, Recording, opened
 from config.serving import Address, api_token, bind, desk
-from config.slack import API, SlackSide, preview_side, slack_side
+from config.slack import SlackSide, preview_side, slack_side
 from config.summary import Summary, summarise
 from config.usage import WrongUsage
 from config.wiring import EVERYWHERE, STAGES, Accounts, Line, Model, own_handles, put_together
@@ -322,7 +322,7 @@ def _slack(brand: Brand, place: Place, store: Store, clock: Clock, budget: Budge
         budget=budget,
         token=given.bot_token.get_secret_value(),
         app_token=given.app_token.get_secret_value() if given.app_token else "",
-        api_url=f"{given.api_url}/" if given.api_url else API,
+        api_url=given.base_url,
         signing_secret=given.signing_secret.get_secret_value() if given.signing_secret else "",
         listen=given.listen,
         checks=partial(_for_slack, brand, place, store, clock),

@@ -9,6 +9,7 @@ from pathlib import Path
 from casework.case import Case
 from casework.decisions import Hard
 from casework.errors import HeardError
+from config.brand import Brand
 from config.checks import Check
 from config.usage import WrongUsage
 from config.wiring import Line
@@ -80,7 +81,6 @@ def desk(
     async def lines() -> Sequence[HealthLine]:
         return [HealthLine(check.name, check.state, check.words, check.fix) for check in await health()]
 
-    approvals = {rule.id: rule.approvers for rule in line.brand.rules()}
     return Desk(
         store=line.cases,
         clock=line.clock,
@@ -97,7 +97,7 @@ def desk(
         switch=line.switch,
         live=live,
         speed=speed,
-        approvals=lambda case: approvals.get(case.rule, 1),
+        approvals=approvals_of(line.brand),
         trouble=trouble or _no_trouble,
         preview=preview,
     )
@@ -105,6 +105,12 @@ def desk(
 
 async def _no_trouble(_case_id: str) -> str:
     return ""
+
+
+def approvals_of(brand: Brand) -> Callable[[Case], int]:
+    """How many people must approve a reply in a case: as its rule says, one where no rule does."""
+    by_rule = {rule.id: rule.approvers for rule in brand.rules()}
+    return lambda case: by_rule.get(case.rule, 1)
 
 
 def count(platform: str, text: str) -> tuple[int, int]:

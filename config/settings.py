@@ -191,6 +191,11 @@ class SlackSettings(_Group):
     api_url: WebAddress | None = None
     """HEARD_SLACK__API_URL: a web address. Where the API is, if not at https://slack.com/api."""
 
+    @property
+    def base_url(self) -> str:
+        """The address that the names of Slack's methods follow."""
+        return f"{self.api_url or 'https://slack.com/api'}/"
+
 
 class Settings(BaseSettings):
     """The settings in force. Secrets are `SecretStr`: they never show in a log, a repr or an error."""

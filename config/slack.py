@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -19,10 +19,10 @@ from casework.errors import HeardError, TryAgainLater
 from config.brand import Brand
 from config.brand_file import RolesPart
 from config.checks import Check
-from config.serving import check_text, count
+from config.serving import approvals_of, check_text, count
 from escalation import boards
 from escalation.boards import BreachRow, Frame
-from escalation.cards import Editing, Look, card, thread_line
+from escalation.cards import Look, card, thread_line
 from escalation.delivery import Delivery, Drawing, Flood, needs_people
 from escalation.figures import Late, figures, late_because
 from escalation.home import Step
@@ -32,7 +32,7 @@ from escalation.press_worker import PressWorker
 from escalation.preview import PreviewSlack, through
 from escalation.roles import Role, Team
 from escalation.slack_app import build_app
-from escalation.slack_desk import SlackDesk
+from escalation.slack_desk import SlackDesk, edited
 from escalation.slack_herald import SlackHerald
 from escalation.slack_payload import Payload
 from escalation.slack_web import NotPosted, SlackTrouble, Web
@@ -132,8 +132,7 @@ class SlackSide:
 
     async def trouble(self, case_id: str) -> str:
         """Why Slack does not show a case; empty where it does, or need not."""
-        known = await self.index.of(case_id)
-        return known.trouble if known is not None else ""
+        return await self.index.trouble_of(case_id)
 
     # ── what Slack shows follows the cases ───────────────────────────────────────────────────────
 
@@ -430,9 +429,7 @@ class Drawings:
         )
 
     async def _card(self, case: Case) -> Payload:
-        lease = await self.locks.holder(case.id)
-        editing = Editing(lease.by, lease.since) if lease else None
-        return card(case, replace(self.look(), editing=editing))
+        return card(case, await edited(self.look(), self.locks, case.id))
 
     def _flood(self, waiting: Flood) -> Payload:
         return boards.flood_message(
@@ -448,9 +445,8 @@ class Drawings:
         return boards.breach_board(rows, self.frame())
 
     async def _why_late(self, case: Case) -> Late | None:
-        shown = await self.index.of(case.id)
         timeline = await self.cases.timeline(case.id)
-        return late_because(case, timeline, undelivered=shown.trouble if shown is not None else "")
+        return late_because(case, timeline, undelivered=await self.index.trouble_of(case.id))
 
 
 def _desk(
@@ -562,12 +558,6 @@ def circumstances(brand: Brand, clock: Clock) -> Circumstances:
     """What a decision made now is made under."""
     now = clock.now()
     return Circumstances(now, brand.promises(now=now), check_text, count, approvals_of(brand))
-
-
-def approvals_of(brand: Brand) -> Callable[[Case], int]:
-    """How many people must approve a reply in a case: as its rule says, one where no rule does."""
-    by_rule = {rule.id: rule.approvers for rule in brand.rules()}
-    return lambda case: by_rule.get(case.rule, 1)
 
 
 # ── the doctor ───────────────────────────────────────────────────────────────────────────────────

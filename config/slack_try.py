@@ -12,7 +12,7 @@ from casework.errors import HeardError
 from config.brand import Brand
 from config.init import manifest_for, slack_link
 from config.places import Place
-from config.slack import API, digest_of, slack_side
+from config.slack import digest_of, slack_side
 from escalation import boards, cards, dialogs, home
 from escalation.boards import BreachRow, Frame
 from escalation.slack_payload import Payload, View
@@ -60,7 +60,7 @@ async def try_channel(
             budget=SharedBudget(store, clock),
             token=given.bot_token.get_secret_value(),
             app_token=given.app_token.get_secret_value(),
-            api_url=f"{given.api_url}/" if given.api_url else API,
+            api_url=given.base_url,
             channel=channel,
             name="slack-test",
         )

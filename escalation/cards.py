@@ -16,7 +16,6 @@ import regex  # type: ignore[import-untyped]
 from casework import moves
 from casework.case import (
     IN_FLIGHT,
-    LEGAL,
     WITH_PEOPLE,
     WITH_THE_SENDER,
     Case,
@@ -165,8 +164,7 @@ def gone(mention: Mention) -> bool:
 
 def stands_at(case: Case, now: datetime) -> Standing:
     """How the case stands at an instant, even where the promise clock has not come round yet."""
-    woken = moves.wake(case, at=now) if case.status in LEGAL[Move.WAKE] else None
-    return standing(woken.case if woken else case)
+    return standing(moves.as_of(case, now))
 
 
 def due_words(case: Case, look: Look) -> str:

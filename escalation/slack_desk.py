@@ -153,8 +153,7 @@ class SlackDesk:
 
     async def look_at(self, case_id: str) -> Look:
         """How a case's card is drawn, with who edits it."""
-        lease = await self.locks.holder(case_id)
-        return replace(self.look(), editing=Editing(lease.by, lease.since) if lease else None)
+        return await edited(self.look(), self.locks, case_id)
 
     async def waiting(self) -> list[Case]:
         """The cases that wait for people, the most urgent first."""
@@ -167,6 +166,12 @@ class SlackDesk:
         if not sum(counts.values()):
             return home.first_run(self.look(), await self.steps(), promises=self.promises, guide=self.guide)
         return home.queue(await self.waiting(), self.look(), you=name, page=page)
+
+
+async def edited(look: Look, locks: EditLocks, case_id: str) -> Look:
+    """The look of one case: with whoever has its edit dialog open."""
+    lease = await locks.holder(case_id)
+    return replace(look, editing=Editing(lease.by, lease.since) if lease else None)
 
 
 def urgency(case: Case) -> tuple[bool, float, str]:

@@ -107,6 +107,11 @@ class CardIndex:
         """Say why Slack does not show it; the next success takes that back."""
         await self._writes.hset(_card_key(name), "trouble", words)
 
+    async def trouble_of(self, name: str) -> str:
+        """Why Slack does not show a message; empty where it does, or need not."""
+        known = await self.of(name)
+        return known.trouble if known is not None else ""
+
     async def forget(self, name: str) -> None:
         """The message is no more."""
         await self._writes.delete(_card_key(name))

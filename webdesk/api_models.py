@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from casework.case import Case, standing
+from casework.moves import as_of
 from casework.timeline import TimelineEntry
-from webdesk.views import as_of
 
 
 class _Out(BaseModel):

@@ -7,9 +7,10 @@ from statistics import median
 from zoneinfo import ZoneInfo
 
 from casework.case import Case
+from casework.moves import as_of
 from casework.sla import Promise, PromisePolicy, PromiseState
 from casework.words import left
-from webdesk.views import State, as_of, promise_state
+from webdesk.views import State, promise_state
 
 WEEK = timedelta(days=7)
 RULER_FROM, RULER_TO = timedelta(minutes=-15), timedelta(minutes=60)

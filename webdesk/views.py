@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from casework import moves, words
-from casework.case import LEGAL, WITH_PEOPLE, Case, Move, Standing, due_next, standing
+from casework import words
+from casework.case import WITH_PEOPLE, Case, Move, Standing, due_next, standing
+from casework.moves import as_of
 from casework.sla import Promise, PromiseState
 from casework.timeline import TimelineEntry
 
@@ -87,14 +88,6 @@ class Filters:
     def any(self) -> bool:
         """Whether anything is filtered."""
         return bool(self.platform or self.standing or self.owner or self.words)
-
-
-def as_of(case: Case, now: datetime) -> Case:
-    """The case as the promise clock will find it: a stopped clock must not show a broken promise as kept."""
-    if case.open and (case.status in LEGAL[Move.WAKE]):
-        woken = moves.wake(case, at=now)
-        return woken.case if woken else case
-    return case
 
 
 def state_of(case: Case, now: datetime) -> State:
