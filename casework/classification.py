@@ -52,6 +52,15 @@ class Topic(StrEnum):
     SPAM = "spam"
 
 
+class Doubt(StrEnum):
+    """What the model itself says that it is not sure of: a head below its threshold, or the language."""
+
+    SENTIMENT = "sentiment"
+    INTENT = "intent"
+    URGENCY = "urgency"
+    LANGUAGE = "language"
+
+
 @dataclass(frozen=True, slots=True)
 class Confidence:
     """The probability, 0 to 1, that the model gives to each label it chose."""
@@ -67,7 +76,8 @@ class Classification:
 
     ``topics`` holds values of `Topic` and the brand's own topic names. ``model`` names the weights
     that judged, so that a correction can be traced. ``truncated`` says that the text was longer than
-    the model reads and only its beginning was judged.
+    the model reads and only its beginning was judged. ``doubts`` is what the model is not sure of; a
+    case with any doubt but that of the feeling alone is a person's to decide.
     """
 
     sentiment: Sentiment
@@ -78,6 +88,12 @@ class Classification:
     language: str = "en"
     model: str = ""
     truncated: bool = False
+    doubts: tuple[Doubt, ...] = ()
+
+    @property
+    def for_a_person(self) -> bool:
+        """Whether nothing may be decided on it without a person: matter, haste or language is in doubt."""
+        return any(doubt is not Doubt.SENTIMENT for doubt in self.doubts)
 
     @property
     def needs_reply(self) -> bool:
