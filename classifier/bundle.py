@@ -1,4 +1,4 @@
-"""Writes and reads the folder that a model ships in: weights, tokeniser, configuration and checksums.
+"""Writes and reads the folder that a model ships in: weights, tokeniser, configuration, golden logits.
 
 Only safetensors, JSON and plain text are ever opened: none of them can carry code (T6). Matrices are
 kept as 8-bit numbers with one scale for each row and made into 32-bit numbers again when they are read,
@@ -9,7 +9,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save_file
 
 from casework.errors import HeardError
+from classifier.examples import HEADS
+from classifier.heads import Head
 
 BUNDLED = Path(__file__).parent / "bundled"
 """The folder of the model that comes with Heard."""
@@ -26,10 +28,11 @@ BUNDLED = Path(__file__).parent / "bundled"
 _WEIGHTS = "model.safetensors"
 _TOKENIZER = "tokenizer.json"
 _CONFIG = "config.json"
+_GOLDEN = "golden.json"
 _CHECKSUMS = "checksums.sha256"
-_CHECKED = (_WEIGHTS, _TOKENIZER, _CONFIG)
+_CHECKED = (_WEIGHTS, _TOKENIZER, _CONFIG, _GOLDEN)
 _SCALE = ".scale"
-_FORMAT = 1
+_FORMAT = 2
 _LONGEST = 128
 
 _Array = NDArray[Any]
@@ -39,17 +42,26 @@ class ModelUnavailable(HeardError):
     """The model cannot be used; the message says in one sentence what to do."""
 
 
+Logits = dict[str, list[float]]
+"""What each head says of one text, one number for each of its labels."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A model as read from its folder."""
+    """A model as read from its folder.
+
+    ``languages`` are the ISO 639-1 codes of those it was trained on. ``golden`` holds texts and the logits
+    that were measured for them: a machine that computes others must not judge with these weights.
+    """
 
     name: str
-    labels: dict[str, tuple[str, ...]]
-    temperatures: dict[str, float]
+    heads: dict[str, Head]
+    languages: tuple[str, ...]
     shape: dict[str, Any]
     longest: int
     tokenizer: str
     weights: dict[str, _Array]
+    golden: dict[str, Logits]
 
 
 def write_bundle(
@@ -57,12 +69,12 @@ def write_bundle(
     *,
     weights: Mapping[str, _Array],
     shape: Mapping[str, Any],
-    labels: Mapping[str, Sequence[str]],
-    temperatures: Mapping[str, float],
+    heads: Mapping[str, Head],
     tokenizer: Path,
     made_from: Mapping[str, Any],
+    languages: Sequence[str] = ("en",),
 ) -> None:
-    """Write a model into the folder, and the checksums of what was written."""
+    """Write a model into the folder, with checksums but without golden logits yet: `write_golden`."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file(_packed(weights), folder / _WEIGHTS)
     (folder / _WEIGHTS).chmod(0o644)  # It is written for its owner alone, and is to be installed for all.
@@ -70,13 +82,23 @@ def write_bundle(
     config = {
         "format": _FORMAT,
         "name": f"heard-minilm-{_digest((folder / _WEIGHTS).read_bytes())[:8]}",
-        "labels": {head: [str(label) for label in ordered] for head, ordered in labels.items()},
-        "temperatures": dict(temperatures),
+        "heads": {name: asdict(head) for name, head in heads.items()},
+        "languages": list(languages),
         "longest": _LONGEST,
         "shape": dict(shape),
         "made_from": dict(made_from),
     }
     (folder / _CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    write_golden(folder, {})
+
+
+def write_golden(folder: Path, golden: Mapping[str, Logits]) -> None:
+    """Write the golden logits of texts beside the model, and the checksums of all its files."""
+    rounded = {
+        text: {head: [round(value, 5) for value in values] for head, values in logits.items()}
+        for text, logits in golden.items()
+    }
+    (folder / _GOLDEN).write_text(json.dumps(rounded, indent=1) + "\n", encoding="utf-8")
     lines = [f"{_digest((folder / name).read_bytes())}  {name}\n" for name in _CHECKED]
     (folder / _CHECKSUMS).write_text("".join(lines), encoding="utf-8")
 
@@ -93,15 +115,27 @@ def read_bundle(folder: Path = BUNDLED) -> Bundle:
             )
         return Bundle(
             name=config["name"],
-            labels={head: tuple(ordered) for head, ordered in config["labels"].items()},
-            temperatures=config["temperatures"],
+            heads={name: _head(name, head) for name, head in config["heads"].items()},
+            languages=tuple(config["languages"]),
             shape=config["shape"],
             longest=config["longest"],
             tokenizer=files[_TOKENIZER].decode(),
             weights=_unpacked(load(files[_WEIGHTS])),
+            golden=json.loads(files[_GOLDEN]),
         )
-    except (KeyError, ValueError, TypeError, SafetensorError) as wrong:
+    except (KeyError, ValueError, TypeError, AttributeError, SafetensorError) as wrong:
         raise ModelUnavailable(f"The model in {folder} cannot be read: install Heard again") from wrong
+
+
+def _head(name: str, written: Mapping[str, Any]) -> Head:
+    known, labels = HEADS[name], tuple(written["labels"])
+    if set(labels) - set(known):
+        raise ModelUnavailable(
+            f"The model's head {name} has labels that Heard does not know "
+            f"({', '.join(sorted(set(labels) - set(known)))}): it knows {', '.join(known)}"
+        )
+    numbers = {key: tuple(map(float, written[key])) for key in ("bias", "lean", "sure_at")}
+    return Head(labels, float(written["temperature"]), **numbers)
 
 
 def _verified(folder: Path) -> dict[str, bytes]:
@@ -128,8 +162,7 @@ def _read(folder: Path, name: str) -> bytes:
         return (folder / name).read_bytes()
     except OSError as missing:
         raise ModelUnavailable(
-            f"There is no {name} in {folder}: install Heard again, or train a model with "
-            "`python -m classifier.train`"
+            f"There is no {name} in {folder}: install Heard again, or train a model with `heard train`"
         ) from missing
 
 

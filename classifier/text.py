@@ -7,13 +7,11 @@ that no post can be written to keep the classifier busy (T4).
 
 import html
 import re
-import threading
 import unicodedata
 from collections.abc import Collection
 from functools import lru_cache
 
 import emoji
-from py3langid.langid import MODEL_FILE, LanguageIdentifier  # type: ignore[import-untyped]
 
 LONGEST_READ = 40_000
 """Characters that are read at all. No platform's post is longer, and tokenising more would only cost time."""
@@ -22,10 +20,6 @@ _SOMEONE = "@user"
 _THE_BRAND = "@support"
 _ALREADY_MASKED = frozenset({"user", "customer"})
 _LETTERS_WITH_EMOJI = 4_000
-_UNSURE_LANGUAGE = "en"
-_FEWEST_LETTERS_TO_TELL = 24
-_SURE_ENOUGH_OF_LANGUAGE = 0.90
-_LETTERS_THAT_TELL_LANGUAGE = 1_000
 
 _LINK = re.compile(r"(?:https?://|(?<![\w.])www\.)\S+", re.IGNORECASE)
 # The look-behind lets a match start only where a run of address characters starts: without it, a long
@@ -39,7 +33,6 @@ _STRETCHED = re.compile(r"(.)\1{3,}", re.DOTALL)
 _BLANKS = re.compile(r"\s+")
 _SHOUTED_WORD = re.compile(r"(?<![\w#@])[A-Z][A-Z']{2,}(?!\w)")
 _WORD = re.compile(r"[^\W\d_]{3,}")
-_MASKS = re.compile(r"@user|@support|\bhttp\b|#\w+")
 
 _FEWEST_SHOUTED = 3
 _SHOUTED_SHARE = 0.4
@@ -125,26 +118,3 @@ def _masked(text: str, handles: Collection[str] | None) -> str:
         return _THE_BRAND if ours is None or handle in ours else _SOMEONE
 
     return _HANDLE.sub(mask, _EMAIL.sub("email", _LINK.sub("http", text)))
-
-
-_identifying = threading.Lock()
-
-
-@lru_cache(maxsize=1)
-def _identifier() -> LanguageIdentifier:
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-
-
-def language_of(text: str) -> str:
-    """The ISO 639-1 code of the language of the text; ``en`` where it is too short or too mixed to tell."""
-    return language_of_readable(readable(text))
-
-
-def language_of_readable(read: str) -> str:
-    """The same, for a caller that has the readable form already."""
-    words = " ".join(_WORD.findall(_MASKS.sub(" ", read[:_LETTERS_THAT_TELL_LANGUAGE])))
-    if len(words) < _FEWEST_LETTERS_TO_TELL:
-        return _UNSURE_LANGUAGE
-    with _identifying:
-        code, share = _identifier().classify(words)
-    return str(code) if float(share) >= _SURE_ENOUGH_OF_LANGUAGE else _UNSURE_LANGUAGE

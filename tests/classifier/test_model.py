@@ -4,22 +4,23 @@ import json
 import random
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.numpy import load_file
 
-from casework.classification import Classification, Intent, Sentiment, Topic, Urgency
+from casework.classification import Classification, Doubt, Intent, Sentiment, Topic, Urgency
 from casework.errors import HeardError
-from classifier.bundle import BUNDLED, read_bundle
-from classifier.model import Classifier, ModelUnavailable, Packed
+from classifier.bundle import BUNDLED, read_bundle, write_golden
+from classifier.encoder import Packed
+from classifier.model import Classifier, ModelUnavailable
 from classifier.text import model_input
 
-GOLDEN = Path(__file__).with_name("golden_logits.json")
 NAUGHTY = Path("/work/shared/data/naughty")
-FILES = ("model.safetensors", "tokenizer.json", "config.json", "checksums.sha256")
+FILES = ("model.safetensors", "tokenizer.json", "config.json", "golden.json", "checksums.sha256")
 
 POSTS = [
     "@acme my app crashes every time I open it, third time I write. Fix it!!",
@@ -178,7 +179,7 @@ def test_a_missing_file_is_explained_in_one_sentence(copied: Path, name: str) ->
     assert name in str(refused.value)
 
 
-@pytest.mark.parametrize("name", FILES[:3])
+@pytest.mark.parametrize("name", FILES[:4])
 def test_a_file_that_is_not_the_one_shipped_is_refused(copied: Path, name: str) -> None:
     """One changed byte is enough."""
     content = bytearray((copied / name).read_bytes())
@@ -210,11 +211,83 @@ def test_the_bundle_is_small_and_kept_in_eight_bits() -> None:
 
 def test_the_logits_are_those_that_were_measured(classifier: Classifier) -> None:
     """The figures in the model card are of these weights and this arithmetic: the logits are on record."""
-    golden = json.loads(GOLDEN.read_text("utf-8"))
-    assert golden["model"] == classifier.name
-    for text, expected in golden["logits"].items():
-        for head, values in classifier.logits(text).items():
-            assert values == pytest.approx(expected[head], abs=1e-3)
+    golden = read_bundle().golden
+    assert len(golden) >= 6
+    assert classifier.strays_by(golden) < 1e-3
+
+
+def test_a_machine_that_computes_other_numbers_is_not_let_judge(copied: Path) -> None:
+    """Its labels would not be those that were measured."""
+    golden = read_bundle(copied).golden
+    text, logits = next(iter(golden.items()))
+    write_golden(copied, {**golden, text: {**logits, "intent": [value + 0.1 for value in logits["intent"]]}})
+    with pytest.raises(ModelUnavailable, match=r"other numbers .* \(0.1 off\)"):
+        Classifier.load(copied)
+
+
+def _reconfigured(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Change the configuration and sign the folder again, as somebody would who made a model of their own."""
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    change(config)
+    (folder / "config.json").write_text(json.dumps(config), "utf-8")
+    write_golden(folder, json.loads((folder / "golden.json").read_text("utf-8")))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda config: config.update(format=1), "has format 1, this program reads 2"),
+        (
+            lambda config: config["heads"]["intent"]["labels"].append("rant"),
+            "that Heard does not know",
+        ),
+        (lambda config: config["heads"]["intent"]["labels"].pop(), "cannot be read"),
+        (lambda config: config["heads"]["urgency"].update(temperature=0), "cannot be read"),
+        (lambda config: config["heads"].update(mood=config["heads"]["intent"]), "cannot be read"),
+        (lambda config: config.pop("languages"), "cannot be read"),
+        (lambda config: config["shape"].update(hidden_size=128), "is of another make"),
+        (lambda config: config["heads"].pop("urgency"), "is of another make"),
+    ],
+)
+def test_a_configuration_that_fits_no_model_is_explained(
+    copied: Path, change: Callable[[dict[str, Any]], None], said: str
+) -> None:
+    """One sentence, whatever is wrong in it."""
+    _reconfigured(copied, change)
+    with pytest.raises(ModelUnavailable, match=said):
+        Classifier.load(copied)
+
+
+def test_a_repeated_post_is_judged_once(classifier: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred people who repeat a post, with other links and handles, cost one pass."""
+    passes: list[int] = []
+    judge = classifier._judge
+
+    def counted(batch: Packed) -> object:
+        passes.append(len(batch.lengths))
+        return judge(batch)
+
+    monkeypatch.setattr(classifier, "_judge", counted)
+    texts = [f"RT @someone{n} their site is down again today https://t.co/{n}" for n in range(100)]
+    first = classifier.classify(texts)
+    assert passes == [1]
+    assert classifier.classify(texts) == first
+    assert passes == [1]
+
+
+def test_what_is_remembered_is_bounded(classifier: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest goes first."""
+    monkeypatch.setattr("classifier.model._REMEMBERED", 3)
+    classifier.classify([f"post number {n}" for n in range(6)])
+    assert len(classifier._remembered) == 3
+
+
+def test_a_post_in_a_language_that_the_model_does_not_read_waits_for_a_person(classifier: Classifier) -> None:
+    """Its labels are in doubt, and no guess of the model makes it need no reply."""
+    (foreign,) = classifier.classify(["Danke für den schönen Tag in eurem Laden, wir kommen gerne wieder"])
+    assert foreign.language == "de"
+    assert Doubt.LANGUAGE in foreign.doubts
+    assert foreign.needs_reply
 
 
 def test_the_encoder_computes_what_transformers_computes(classifier: Classifier) -> None:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from classifier.text import LONGEST_READ, is_shouting, language_of, model_input, readable
+from classifier.text import LONGEST_READ, is_shouting, model_input, readable
 
 
 def test_addresses_links_and_people_are_masked() -> None:
@@ -57,24 +57,6 @@ def test_shouting_is_marked_and_abbreviations_are_not() -> None:
 def test_hashtags_and_stretched_words_are_taken_apart() -> None:
     """The model knows "feel the bern", not "FeelTheBern"."""
     assert model_input("#FeelTheBern sooooooo good") == "# Feel The Bern sooo good"
-
-
-@pytest.mark.parametrize(
-    ("code", "text"),
-    [
-        ("en", "My parcel has not arrived and nobody answers my messages"),
-        ("de", "Mein Paket ist immer noch nicht angekommen und niemand antwortet mir"),
-        ("fr", "Mon colis n'est toujours pas arrivé et personne ne me répond"),
-        ("es", "Mi paquete todavía no ha llegado y nadie responde a mis mensajes"),
-        ("en", "ok"),
-        ("en", "😂😂😂"),
-        ("en", ""),
-        ("en", "@jemand http"),
-    ],
-)
-def test_the_language_is_told_and_short_texts_count_as_english(code: str, text: str) -> None:
-    """A guess from three letters would send a customer to the wrong desk."""
-    assert language_of(text) == code
 
 
 @pytest.mark.parametrize(
