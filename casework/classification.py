@@ -76,8 +76,8 @@ class Classification:
 
     ``topics`` holds values of `Topic` and the brand's own topic names. ``model`` names the weights
     that judged, so that a correction can be traced. ``truncated`` says that the text was longer than
-    the model reads and only its beginning was judged. ``doubts`` is what the model is not sure of; a
-    case with any doubt but that of the feeling alone is a person's to decide.
+    the model reads and only its beginning was judged. ``doubts`` is what the model is not sure of: no
+    rule that stands on it acts without a person.
     """
 
     sentiment: Sentiment
@@ -89,11 +89,6 @@ class Classification:
     model: str = ""
     truncated: bool = False
     doubts: tuple[Doubt, ...] = ()
-
-    @property
-    def for_a_person(self) -> bool:
-        """Whether nothing may be decided on it without a person: matter, haste or language is in doubt."""
-        return any(doubt is not Doubt.SENTIMENT for doubt in self.doubts)
 
     @property
     def needs_reply(self) -> bool:

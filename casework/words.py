@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from casework.case import Case, Move, Standing, Status
+from casework.classification import Classification, Doubt
 from casework.errors import Conflict, HeardError, IllegalMove, NotAllowedHere, TextChanged
 from casework.moves import HEARD
 from casework.reply import Permission, Way
@@ -49,6 +50,12 @@ DONE = {
     Move.ERASE: "erased this",
 }
 """What somebody did, after their name: "Nina approved this"."""
+
+_UNSURE_OF = {
+    Doubt.INTENT: "what is wanted",
+    Doubt.URGENCY: "how soon",
+    Doubt.SENTIMENT: "how it is meant",
+}
 
 SHAPES = {
     Standing.ON_TIME: ("on-time", "●"),
@@ -202,3 +209,16 @@ def permission_words(permission: Permission | None, platform: str) -> str:
         why = why or "the platform does not allow it"
         return f"Heard may not post this itself: {why}{rule}. Post it by hand."
     return f"No reply is allowed: {why or 'the rules forbid it'}{rule}."
+
+
+def doubts_said(judged: Classification) -> str:
+    """What the model is not sure of, as the end of a sentence; empty where it is sure of all."""
+    unsure = [words for doubt, words in _UNSURE_OF.items() if doubt in judged.doubts]
+    said = [f"not sure {_listed(unsure)}"] if unsure else []
+    if Doubt.LANGUAGE in judged.doubts:
+        said.append(f"the model does not read this language ({judged.language})")
+    return "; ".join(said)
+
+
+def _listed(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

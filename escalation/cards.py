@@ -37,6 +37,7 @@ from casework.words import (
     SHAPES,
     STATUS,
     clock_time,
+    doubts_said,
     permission_words,
     person,
     platform_name,
@@ -72,8 +73,6 @@ _WORD = regex.compile(r"[\p{L}\p{M}\p{N}]++(?:['’-][\p{L}\p{M}\p{N}]++)?")
 DOT: Final = "  ·  "
 LONGEST_SHOWN: Final = 2 * SECTION
 """A draft longer than this is approved where it can be read whole (T5): at the desk."""
-UNSURE: Final = 0.6
-"""Below this probability a card says that Heard is not sure."""
 DELICATE: Final = frozenset(Topic) - {Topic.OPT_OUT, Topic.SPAM}
 """Matters where approving asks once more."""
 PRICE: Final = "about $0.20"
@@ -382,8 +381,8 @@ def _why(case: Case) -> list[Block]:
             f"{judged.intent} {percent(sure.intent)}, {judged.urgency} urgency {percent(sure.urgency)}, "
             f"{judged.sentiment} {percent(sure.sentiment)}"
         )
-        if min(sure.intent, sure.urgency) < UNSURE:
-            told.append("🤔 *not sure*: read it yourself")
+        if doubts := doubts_said(judged):
+            told.append(f"🤔 *{doubts}*: read it yourself")
         if judged.truncated:
             told.append("only the beginning was judged")
     elements: list[str | Block] = [DOT.join(told)]

@@ -17,7 +17,7 @@ from casework.classification import Intent, Sentiment, Urgency
 from casework.decisions import LONGEST_NAME, Hard, Labels, way
 from casework.reply import Way
 from casework.sla import PromiseState
-from casework.words import permission_words, platform_name, status_of, visible
+from casework.words import doubts_said, permission_words, platform_name, status_of, visible
 from escalation.cards import Look, desk_address, due_words, full_name, labels_words, moment, percent, shown
 from escalation.slack_payload import (
     INPUT,
@@ -362,6 +362,8 @@ def _certainty(case: Case) -> list[Block]:
     elements: list[str | Block] = [told, plain(f"Judged by {judged.model or 'nobody named'}", 200)]
     if judged.topics:
         elements.append(plain(f"Word rules found: {', '.join(judged.topics[:12])}", 300))
+    if doubts := doubts_said(judged):
+        elements.append(plain(f"Doubt: {doubts}", 200))
     if judged.truncated:
         elements.append("Only the beginning of the post was judged: it is longer than the model reads")
     return [context("sure", *elements)]

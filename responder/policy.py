@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from casework.case import Case
-from casework.classification import Classification, Intent, Sentiment, Urgency
+from casework.classification import Classification, Doubt, Intent, Sentiment, Urgency
 
 
 class Action(StrEnum):
@@ -49,6 +49,22 @@ class When:
             and (self.confidence is None or sure >= self.confidence)
             and (self.below is None or sure < self.below)
         )
+
+    def doubted(self, judged: Classification) -> tuple[Doubt, ...]:
+        """What the model is not sure of among that which the match stands on.
+
+        A rule that asks for a topic alone stands on words, which do not guess; for any other a language
+        that the model does not read puts everything in doubt.
+        """
+        asked = {
+            Doubt.INTENT: self.intents,
+            Doubt.URGENCY: self.urgencies,
+            Doubt.SENTIMENT: self.sentiments,
+        }
+        stands_on = {doubt for doubt, wanted in asked.items() if wanted}
+        if stands_on or not self.topics:
+            stands_on.add(Doubt.LANGUAGE)
+        return tuple(doubt for doubt in judged.doubts if doubt in stands_on)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 
 from casework import moves
 from casework.case import Case, Moved, Status
-from casework.classification import Topic
+from casework.classification import Classification, Doubt, Topic
 from casework.clock import Clock
 from casework.draft import Draft
 from casework.mention import Mention
 from casework.reply import Outgoing, Permission, Way
+from casework.words import doubts_said
 from platforms.rules import FOR_PEOPLE, RULES, Objection, Situation, TermsOf, may, said
 from platforms.rules import Action as Posting
 from responder.drafting import NothingFits
@@ -77,7 +78,18 @@ class ResponderWorker:
         touched = sorted(FOR_PEOPLE & set(judged.topics))
         if touched and rule.do is not Action.ESCALATE:
             rule = Rule(id="T2", do=Action.ESCALATE, to=MANAGERS)
+        if rule.do is not Action.ESCALATE and rule.when.doubted(judged):
+            return await self._leave_to_people(case, rule, judged, may(situation, Posting.REPLY), now)
         return await self._carry_out(case, rule, situation, now)
+
+    async def _leave_to_people(
+        self, case: Case, rule: Rule, judged: Classification, allowed: Permission, now: datetime
+    ) -> Moved:
+        """The rule stands on what the model is not sure of: people decide, with a draft if it could read."""
+        why = f"rule {rule.id}; {doubts_said(judged)}"
+        if Doubt.LANGUAGE in judged.doubts:
+            return moves.hold(case, permission=allowed, rule=rule.id, why=why, at=now, to=rule.to)
+        return await self._draft(case, rule, allowed, why, now)
 
     async def _carry_out(self, case: Case, rule: Rule, situation: Situation, now: datetime) -> Moved:
         why, allowed = f"rule {rule.id}", may(situation, Posting.REPLY)

@@ -57,6 +57,7 @@ class ClassificationOut(_Out):
     language: str
     model: str
     truncated: bool
+    doubts: list[str]
 
 
 class SourceOut(_Out):

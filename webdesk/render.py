@@ -34,7 +34,11 @@ class Pages:
         self._jinja.filters["visible"] = words.visible
         self._draw_row: Callable[[views.Row, str], str] = self._jinja.get_template("_row.html").module.tr  # type: ignore[attr-defined]
         self._jinja.globals.update(
-            brand=desk.brand, live=desk.live, speed=desk.speed, preview=desk.preview is not None
+            doubts_said=words.doubts_said,
+            brand=desk.brand,
+            live=desk.live,
+            speed=desk.speed,
+            preview=desk.preview is not None,
         )
 
     def _when(self, instant: datetime) -> Markup:

@@ -10,6 +10,7 @@ import pytest
 
 from casework import moves
 from casework.case import Case, Status
+from casework.classification import Doubt
 from casework.draft import ReplyKind
 from casework.mention import Mention
 from casework.reply import Outgoing, Permission, Way
@@ -160,7 +161,7 @@ STATES: dict[str, tuple[Callable[[], Case], Look]] = {
     "erased": (lambda: moves.erase(answered(), by="Nina", at=NOON).case, a_look()),
     "held": (held, a_look()),
     "reopened": (lambda: moves.reopen(answered(), by="Nina", at=NOON, promises=PROMISES).case, a_look()),
-    "not sure": (lambda: proposed(sure=0.41), a_look()),
+    "not sure": (lambda: proposed(sure=0.41, doubts=(Doubt.INTENT, Doubt.URGENCY)), a_look()),
     "second approval": (twice_approved, a_look(approvals=lambda _case: 2)),
     "delicate": (lambda: proposed(topics=("legal", "refund")), a_look()),
     "link on X": (lambda: proposed(text="See https://aurora.example/refunds"), a_look()),

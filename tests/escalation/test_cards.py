@@ -129,7 +129,7 @@ def test_each_state_says_what_is_so_and_offers_what_may_be_done(
         ("acknowledged", "🤖 Acknowledged automatically at 13:00; the answer is still due."),
         ("held", "*No draft*"),
         ("held", "no article answers this"),
-        ("not sure", "*not sure*: read it yourself"),
+        ("not sure", "🤔 *not sure what is wanted and how soon*: read it yourself"),
         ("second approval", "1 of 2 approvals: Nina"),
         ("practice", "*Practice*"),
         ("deleted", "keeps only times and decisions"),

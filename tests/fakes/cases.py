@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from casework import moves
 from casework.case import IN_FLIGHT, Case, Status
-from casework.classification import Classification, Confidence, Intent, Sentiment, Urgency
+from casework.classification import Classification, Confidence, Doubt, Intent, Sentiment, Urgency
 from casework.draft import Draft, Source
 from casework.mention import Author, Mention
 from casework.reply import Permission, Way
@@ -52,9 +52,11 @@ def judged(
     sentiment: Sentiment = Sentiment.NEGATIVE,
     topics: tuple[str, ...] = (),
     sure: float = 0.9,
+    doubts: tuple[Doubt, ...] = (),
 ) -> Classification:
     """A judgement that is sure of itself."""
-    return Classification(sentiment, intent, urgency, Confidence(sure, sure, sure), topics=topics)
+    sureness = Confidence(sure, sure, sure)
+    return Classification(sentiment, intent, urgency, sureness, topics=topics, doubts=doubts)
 
 
 def a_draft(text: str = "Hi Maya, we are looking for it.", answers: str = "x:post-1") -> Draft:

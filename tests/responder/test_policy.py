@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from casework.classification import Classification, Confidence, Intent, Sentiment, Urgency
+from casework.classification import Classification, Confidence, Doubt, Intent, Sentiment, Urgency
 from responder.policy import CATCH_ALL, Action, Rule, When, decide
 from tests.fakes.cases import a_mention, classified, heard, judged
 
@@ -99,3 +99,28 @@ def test_confidence_is_that_of_the_less_sure_of_intent_and_urgency(
     case = classified(judgement)
     assert When(confidence=0.9).matches(case, judgement) is at_least
     assert When(below=0.9).matches(case, judgement) is below
+
+
+INTENT = When(intents=frozenset({Intent.COMPLAINT}))
+HASTE = When(urgencies=frozenset({Urgency.LOW}))
+MOOD = When(sentiments=frozenset({Sentiment.NEGATIVE}))
+WORDS = When(topics=frozenset({"spam"}))
+
+
+@pytest.mark.parametrize(
+    ("when", "doubt", "touched"),
+    [
+        (INTENT, Doubt.INTENT, True),
+        (INTENT, Doubt.URGENCY, False),
+        (HASTE, Doubt.URGENCY, True),
+        (HASTE, Doubt.INTENT, False),
+        (MOOD, Doubt.SENTIMENT, True),
+        (WORDS, Doubt.INTENT, False),
+        (INTENT, Doubt.LANGUAGE, True),
+        (When(), Doubt.LANGUAGE, True),
+        (WORDS, Doubt.LANGUAGE, False),
+    ],
+)
+def test_a_doubt_touches_the_rules_that_stand_on_it(when: When, doubt: Doubt, touched: bool) -> None:
+    """A rule that asks for words stands on words, whatever the model says of itself."""
+    assert (when.doubted(replace(COMPLAINT, doubts=(doubt,))) == (doubt,)) is touched

@@ -8,14 +8,14 @@ import pytest
 from casework import moves
 from casework.case import Case, Moved, Status
 from casework.case import Topic as Line
-from casework.classification import Classification, Topic
+from casework.classification import Classification, Doubt, Topic, Urgency
 from casework.clock import ManualClock
 from casework.draft import Draft, ReplyKind
 from casework.mention import Author
 from casework.reply import Outgoing, Way
 from platforms.rules import Automatic, ReplyMode, Terms
 from responder.drafting import NothingFits
-from responder.policy import Action, Rule
+from responder.policy import Action, Rule, When
 from responder.worker import Caps, Responder, ResponderWorker
 from streams import topics
 from streams.allowance import Allowance
@@ -36,6 +36,7 @@ class Desk:
     clock: ManualClock
     do: Action = Action.DRAFT
     to: str | None = None
+    when: When = field(default_factory=When)
     draft: Draft | NothingFits = field(default_factory=a_draft)
     acknowledgement: Outgoing | NothingFits | None = None
     terms: Terms = field(default_factory=lambda: Terms(labelled=True, automatic=Automatic(enabled=True)))
@@ -75,7 +76,7 @@ class Desk:
 
     def _worker(self) -> ResponderWorker:
         responder = Responder(
-            rules=(Rule(id="the rule", do=self.do, template="seen", to=self.to),),
+            rules=(Rule(id="the rule", do=self.do, when=self.when, template="seen", to=self.to),),
             terms=lambda _: self.terms,
             compose=self._compose,
             acknowledgement=self._acknowledge,
@@ -298,6 +299,40 @@ async def test_nothing_goes_out_by_itself_in_doubt(desk: Desk) -> None:
 
     assert case.outgoing is None
     assert "not sure" in case.why
+
+
+LOW = replace(judged(), urgency=Urgency.LOW)
+NO_REPLY = When(urgencies=frozenset({Urgency.LOW}))
+
+
+async def test_what_may_need_a_reply_is_not_set_aside(desk: Desk) -> None:
+    """A rule that stands on what the model is not sure of leaves the case to people, with a draft."""
+    desk.do, desk.when = Action.IGNORE, NO_REPLY
+    sure = await desk.answers(await desk.hears(LOW))
+    unsure = await desk.answers(await desk.hears(replace(LOW, doubts=(Doubt.URGENCY,))))
+
+    assert sure.status is Status.IGNORED
+    assert unsure.status is Status.DRAFTED
+    assert unsure.why == "rule the rule; not sure how soon"
+
+
+@pytest.mark.parametrize("do", [Action.IGNORE, Action.ACKNOWLEDGE, Action.DRAFT])
+async def test_a_language_that_the_model_does_not_read_is_handed_over(desk: Desk, do: Action) -> None:
+    """Not guessed: nothing is set aside, sent or drafted on what the model made of it."""
+    desk.do = do
+    foreign = replace(judged(), language="is", doubts=(Doubt.LANGUAGE,))
+    case = await desk.answers(await desk.hears(foreign))
+
+    assert (case.status, case.draft, case.outgoing) == (Status.HELD, None, None)
+    assert case.why == "rule the rule; the model does not read this language (is)"
+
+
+async def test_words_that_a_rule_asks_for_are_no_guess(desk: Desk) -> None:
+    """Spam is set aside by its words, in whatever language the rest is."""
+    desk.do, desk.when = Action.IGNORE, When(topics=frozenset({"spam"}))
+    case = await desk.answers(await desk.hears(judged(topics=("spam",), doubts=(Doubt.LANGUAGE,))))
+
+    assert case.status is Status.IGNORED
 
 
 async def test_nothing_goes_out_by_itself_without_wording(desk: Desk) -> None:
