@@ -316,12 +316,15 @@ def dead_retry(
 def classify(
     text: Annotated[list[str], typer.Argument(help="Text, or - for lines on standard input.")],
     as_json: Json = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say which words mattered: a pass for each word.")
+    ] = False,
 ) -> None:
     """Label text with sentiment, intent and urgency. Reads nothing else, sends nothing."""
     from config import commands
 
     lines = sys.stdin.buffer if text == ["-"] else [" ".join(text).encode("utf-8", "surrogateescape")]
-    for row in commands.classify(lines):
+    for row in commands.classify(lines, explain=explain):
         typer.echo(json.dumps(row.as_json(), ensure_ascii=False) if as_json else row.sentence())
 
 
@@ -365,6 +368,22 @@ def evaluate(
     measured = commands.evaluate(data)
     typer.echo(measured.json() if as_json else measured.text())
     raise typer.Exit(0 if measured.better else 1)
+
+
+@app.command(rich_help_panel="Look inside")
+def train(
+    out: Annotated[Path, typer.Argument(help="The folder that the model is written into.")],
+    data: Annotated[Path, typer.Option(help="The folder of the labelled sets.")] = Path("../shared/data"),
+    base: Annotated[Path, typer.Option(help="The folder of the base weights.")] = Path("base"),
+    recipe: Annotated[
+        Path | None, typer.Option(help="A recipe of your own; without one, that of the bundled model.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed than the recipe's.")] = None,
+) -> None:
+    """Train a model from the labelled sets, in about an hour. Goes on where it was cut off."""
+    from config import training
+
+    typer.echo(training.train(data, base, out, recipe, seed))
 
 
 @slack_app.command("manifest")

@@ -5,7 +5,7 @@ import os
 import sys
 import time
 import webbrowser
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,9 +17,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from casework.classification import Classification
+from casework.classification import Classification, Urgency
 from casework.clock import SystemClock
 from casework.errors import HeardError
+from casework.words import doubts_said, visible
 from config.brand import Brand
 from config.explain import Shown
 from config.init import start_files
@@ -38,6 +39,7 @@ from streams.switch import PauseSwitch
 
 if TYPE_CHECKING:
     from classifier.evaluate import Evaluation
+    from classifier.explain import Mattered
     from classifier.model import Classifier
 
 AT_ONCE: Final = 64
@@ -304,6 +306,8 @@ class Judged:
     line: int
     verdict: Classification | None
     error: str = ""
+    mattered: "Mapping[str, Sequence[Mattered]] | None" = None
+    """The words that made each head decide as it did, the strongest first; None where nobody asked."""
 
     def as_json(self) -> dict[str, object]:
         """Plain values for JSON."""
@@ -323,8 +327,19 @@ class Judged:
             "topics": list(verdict.topics),
             "language": verdict.language,
             "truncated": verdict.truncated,
+            "doubts": list(verdict.doubts),
             "model": verdict.model,
+            **self._mattered_as_json(),
         }
+
+    def _mattered_as_json(self) -> dict[str, object]:
+        if self.mattered is None:
+            return {}
+        words = {
+            head: [{"word": one.word, "start": one.start, "gave": round(one.gave, 4)} for one in found]
+            for head, found in self.mattered.items()
+        }
+        return {"mattered": words}
 
     def sentence(self) -> str:
         """One line for a terminal."""
@@ -335,22 +350,51 @@ class Judged:
         topics = f"  [{', '.join(verdict.topics)}]" if verdict.topics else ""
         return (
             f"{verdict.sentiment:<8} {sure.sentiment:.0%}  {verdict.intent:<10} {sure.intent:.0%}  "
-            f"{verdict.urgency:<8} {sure.urgency:.0%}  {verdict.language}{topics}"
+            f"{verdict.urgency:<8} {sure.urgency:.0%}  {verdict.language}{topics}{self._unsure(verdict)}"
+            f"{self._why()}"
         )
 
+    def _unsure(self, verdict: Classification) -> str:
+        doubts = doubts_said(verdict)
+        return f"  ({doubts})" if doubts else ""
 
-def classify(lines: Iterable[bytes]) -> Iterator[Judged]:
-    """Each line judged, in order, many at a time; a line that is no text says so."""
+    def _why(self) -> str:
+        lines = [
+            f"\n  {head:<9} "
+            + (", ".join(f"{visible(one.word)} +{one.gave:.0%}" for one in found) or "no one word")
+            for head, found in (self.mattered or {}).items()
+        ]
+        return "".join(lines)
+
+
+def classify(lines: Iterable[bytes], *, explain: bool = False) -> Iterator[Judged]:
+    """Each line judged, in order, many at a time; a line that is no text says so.
+
+    ``explain`` adds which words mattered, which takes a pass for each word.
+    """
     model, batch = load_model(), list[tuple[int, bytes]]()
     for number, raw in enumerate(lines, start=1):
         batch.append((number, raw.rstrip(b"\r\n")))
         if len(batch) == AT_ONCE:
-            yield from _judged(model, batch)
+            yield from _judged(model, batch, explain)
             batch.clear()
-    yield from _judged(model, batch)
+    yield from _judged(model, batch, explain)
 
 
-def _judged(model: "Classifier", batch: list[tuple[int, bytes]]) -> list[Judged]:
+def _mattered(model: "Classifier", text: str, verdict: Classification) -> "dict[str, list[Mattered]]":
+    from classifier.explain import explain, that_mattered
+
+    labels = {
+        "sentiment": str(verdict.sentiment),
+        "intent": str(verdict.intent),
+        "urgency": str(verdict.urgency),
+    }
+    if verdict.urgency is Urgency.CRITICAL:
+        del labels["urgency"]  # The word rules raised it; the model has no such label.
+    return {head: that_mattered(words) for head, words in explain(model, text, labels).items()}
+
+
+def _judged(model: "Classifier", batch: list[tuple[int, bytes]], explain: bool) -> list[Judged]:
     texts: dict[int, str] = {}
     errors: dict[int, str] = {}
     for number, raw in batch:
@@ -364,7 +408,11 @@ def _judged(model: "Classifier", batch: list[tuple[int, bytes]]) -> list[Judged]
         else:
             errors[number] = "is empty"
     verdicts = dict(zip(texts, model.classify(list(texts.values())), strict=True))
-    return [Judged(number, verdicts.get(number), errors.get(number, "")) for number, _ in batch]
+    mattered = {n: _mattered(model, texts[n], verdict) for n, verdict in verdicts.items()} if explain else {}
+    return [
+        Judged(number, verdicts.get(number), errors.get(number, ""), mattered.get(number))
+        for number, _ in batch
+    ]
 
 
 @dataclass(frozen=True, slots=True)
