@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from casework.classification import Classification, Urgency
 from casework.errors import HeardError
-from classifier.examples import HEADS, BrandExample, brand_mentions, chosen_tweets, tweets
+from classifier.examples import HEADS, BrandExample, brand_mentions, tweets
 from classifier.text import model_input
 
 _RESAMPLES = 1_000
@@ -164,7 +164,7 @@ def evaluate(classifier: Judging, data: Path, *, tweets_sampled: int = _TWEETS_S
 
 
 def _tone(data: Path) -> list[tuple[str, int]]:
-    return [(row.text, row.sentiment) for row in chosen_tweets(tweets(data, "train"))]
+    return [(row.text, row.sentiment) for row in tweets(data, "train")]
 
 
 def baseline(examples: Sequence[tuple[str, int]], labels: int) -> Callable[[Sequence[str]], _Shares]:

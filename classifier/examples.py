@@ -1,12 +1,15 @@
 """Reads the labelled examples that the classifier is trained and measured on."""
 
 import gzip
+import hashlib
 import json
-import random
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from safetensors import safe_open
 
 from casework.classification import Intent, Sentiment, Urgency
 
@@ -19,9 +22,9 @@ HEADS: dict[str, tuple[str, ...]] = {"sentiment": SENTIMENTS, "intent": INTENTS,
 """The labels of each head, in the order of its logits. A bundled model carries its own copy."""
 
 
-TONE_ROWS = 28_000
-"""Tweets that the first stage of training reads. One thread cannot read all 47,069 in half an hour."""
-TONE_SEED = 7
+LESSONS = Path(__file__).with_name("lessons")
+"""What comes with Heard to learn from: posts that we wrote, labels (no text) of public rows, a teacher's
+beliefs. `lessons/README.md` says who made them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +52,72 @@ def tweets(data: Path, part: str) -> list[TweetExample]:
     return [TweetExample(text=row["text"], sentiment=int(row["label"])) for row in rows]
 
 
-def chosen_tweets(
-    rows: Sequence[TweetExample], wanted: int = TONE_ROWS, seed: int = TONE_SEED
-) -> list[TweetExample]:
-    """``wanted`` rows: equally many of each label, and where a label has too few, all it has."""
-    by_label: dict[int, list[TweetExample]] = {}
-    for row in rows:
-        by_label.setdefault(row.sentiment, []).append(row)
-    chosen: list[TweetExample] = []
-    groups = sorted(by_label.values(), key=len)
-    for done, group in enumerate(groups):
-        share = (wanted - len(chosen)) // (len(groups) - done)
-        chosen += random.Random(seed).sample(group, min(share, len(group)))  # noqa: S311 - to repeat, not to hide
-    return chosen
-
-
 def brand_mentions(data: Path, part: str) -> list[BrandExample]:
     """The rows of one part (``train``, ``validation``) of brandgold."""
     return [_brand_example(row) for row in _rows(data / "brandgold" / f"{part}.jsonl.gz")]
+
+
+def written_posts() -> list[BrandExample]:
+    """The posts that were written for training: kinds that real rows have too few of."""
+    return [
+        _brand_example({**row, "source": "written", "certain": 1})
+        for row in _plain(LESSONS / "written.jsonl")
+    ]
+
+
+def labelled_tweets(data: Path) -> list[BrandExample]:
+    """The rows of TweetEval and of IBM's conversations that we gave labels to.
+
+    The text is taken from ``data``, by its fingerprint; what is not there is left out.
+    """
+    texts = {fingerprint(row.text): row.text for row in tweets(data, "train")}
+    texts |= {fingerprint(text): text for text in _follow_ups(data)}
+    return [
+        _brand_example({**row, "text": texts[row["text"]], "certain": row["sure"]})
+        for row in _plain(LESSONS / "labels.jsonl")
+        if row["text"] in texts
+    ]
+
+
+def teacher_beliefs(rows: Sequence[TweetExample]) -> list[list[float]] | None:
+    """What a larger model believes each tweet's tone to be, in shares; None where it judged other rows.
+
+    The model and how it was trained are in `lessons/README.md`. Shares are kept in 255ths.
+    """
+    path = LESSONS / "tone.safetensors"
+    if not path.exists():
+        return None
+    with safe_open(path, "numpy") as kept:
+        if kept.metadata().get("rows") != fingerprint_of_rows(rows):
+            return None
+        beliefs: list[list[float]] = (kept.get_tensor("sentiment") / 255.0).tolist()
+    return beliefs
+
+
+def fingerprint_of_rows(rows: Sequence[TweetExample]) -> str:
+    """The same for the same rows in the same order."""
+    return hashlib.sha256("\n".join(row.text for row in rows).encode()).hexdigest()[:16]
+
+
+def fingerprint(text: str) -> str:
+    """What a text is found again by, whatever its handles, links, case and blanks."""
+    return hashlib.sha256(normalised(text).encode()).hexdigest()[:16]
+
+
+def normalised(text: str) -> str:
+    """The words of a text alone: two rows that differ in masks or punctuation are the same row."""
+    return " ".join(_NO_WORD.sub(" ", _MASKED.sub(" ", text.lower())).split())
+
+
+_MASKED = re.compile(r"@\w+|http\S*|\blink\b")
+_NO_WORD = re.compile(r"\W+")
+
+
+def _follow_ups(data: Path) -> Iterator[str]:
+    """What customers wrote further on in IBM's conversations."""
+    for part in ("dev", "test"):
+        for row in _rows(data / "ibm_customer_care" / f"{part}.jsonl.gz"):
+            yield from (turn["text"] for turn in row["turns"][1:] if turn["who"] == "customer")
 
 
 def _brand_example(row: dict[str, Any]) -> BrandExample:
@@ -83,6 +134,10 @@ def _brand_example(row: dict[str, Any]) -> BrandExample:
         },
         certain=bool(row["certain"]),
     )
+
+
+def _plain(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:

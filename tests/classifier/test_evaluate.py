@@ -11,7 +11,7 @@ from classifier.evaluate import BaselineUnavailable, baseline, evaluate, rendere
 from classifier.evaluate import _calibration_error as calibration_error
 from classifier.evaluate import _macro_f1 as macro_f1
 from classifier.evaluate import _wilson as wilson
-from classifier.examples import HEADS, brand_mentions, chosen_tweets, tweets
+from classifier.examples import HEADS, brand_mentions
 from classifier.model import Classifier
 
 DATA = Path("/work/shared/data")
@@ -45,17 +45,6 @@ def test_validation_brands_are_strangers_but_for_one() -> None:
     trained = {row.brand.casefold() for row in brand_mentions(DATA, "train")}
     measured = {row.brand.casefold() for row in brand_mentions(DATA, "validation")}
     assert trained & measured == {"google"}
-
-
-@needs_data
-def test_the_tweets_chosen_for_training_are_the_same_every_time() -> None:
-    """Whoever trains or measures again gets the same rows: all of the rare label, and as many of others."""
-    rows = tweets(DATA, "train")
-    chosen = chosen_tweets(rows)
-    assert chosen == chosen_tweets(rows)
-    counts = np.bincount([row.sentiment for row in chosen])
-    assert counts.sum() == 28_000
-    assert counts[0] == sum(row.sentiment == 0 for row in rows)
 
 
 def test_without_scikit_learn_the_baseline_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

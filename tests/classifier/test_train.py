@@ -10,10 +10,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from classifier import examples, learning
 from classifier.bundle import BUNDLED, read_bundle
-from classifier.examples import INTENTS, SENTIMENTS, URGENCIES
+from classifier.examples import INTENTS, SENTIMENTS, URGENCIES, fingerprint
+from classifier.learning import Stage, Told
 from classifier.model import Classifier
-from classifier.train import Item, Recipe, Stage, class_weights, fitted_temperature, train
+from classifier.recipe import Recipe, RecipeError, read_recipe
+from classifier.train import Sources, Trainer
 
 TOY_SHAPE = {
     "vocab_size": 30_522,
@@ -25,11 +28,36 @@ TOY_SHAPE = {
     "layer_norm_eps": 1e-12,
 }
 TOY = Recipe(
-    tweets=12,
-    frozen_layers=1,
-    tone=Stage(epochs=1, batch=4, encoder_rate=1e-3, head_rate=1e-3, keep=1.0),
-    brand=Stage(epochs=2, batch=4, encoder_rate=1e-3, head_rate=1e-3, keep=1.0),
+    tone=Stage(epochs=1, batch=4, encoder_rate=1e-3, head_rate=1e-3),
+    brand=Stage(epochs=2, batch=4, encoder_rate=1e-3, head_rate=1e-3),
+    orders=2,
+    replayed=4,
+    folds=2,
 )
+
+
+@pytest.fixture(autouse=True)
+def toy_lessons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handful of our own posts and labels, and the same arithmetic on every machine."""
+    lessons = tmp_path / "lessons"
+    lessons.mkdir()
+    labels = {"sentiment": "negative", "intent": "churn", "urgency": "high"}
+    written = [{"text": f"@acme I leave you, reason {n}", "brand": "acme", **labels} for n in range(4)]
+    labelled = [
+        {
+            "text": fingerprint(f"tweet {n} http"),
+            "brand": "bolt",
+            "source": "semeval",
+            "sure": n % 2,
+            **labels,
+        }
+        for n in (1, 2, 99)
+    ]
+    for name, rows in (("written", written), ("labels", labelled)):
+        (lessons / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    monkeypatch.setattr(examples, "LESSONS", lessons)
+    monkeypatch.setattr(learning, "computing_type", lambda _device: torch.float32)
+    monkeypatch.setattr("classifier.train.computing_type", lambda _device: torch.float32)
 
 
 def _toy_base(folder: Path) -> Path:
@@ -71,8 +99,8 @@ def _toy_data(folder: Path) -> Path:
         {
             "id": f"g{number}",
             "text": f"@acme mention number {number}",
-            "brand": "acme",
-            "source": "toy",
+            "brand": ("acme", "bolt", "core")[number % 3],
+            "source": "ibm_customer_care",
             "sentiment": SENTIMENTS[number % 3],
             "intent": INTENTS[number % 8],
             "urgency": "critical" if number == 5 else URGENCIES[number % 3],
@@ -83,7 +111,8 @@ def _toy_data(folder: Path) -> Path:
     for name, rows in (
         ("tweeteval_sentiment/train", tweets),
         ("brandgold/train", mentions),
-        ("brandgold/validation", mentions[:8]),
+        ("ibm_customer_care/dev", [{"turns": [{"who": "customer", "text": "tweet 1 http"}]}]),
+        ("ibm_customer_care/test", []),
     ):
         path = folder / f"{name}.jsonl.gz"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,37 +121,91 @@ def _toy_data(folder: Path) -> Path:
     return folder
 
 
-def test_training_twice_gives_the_same_weights_and_a_model_that_answers(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def _trained(tmp_path: Path, name: str, recipe: Recipe = TOY) -> Path:
+    base, data = tmp_path / "base", tmp_path / "data"
+    if not base.exists():
+        _toy_base(base)
+        _toy_data(data)
+    Trainer(recipe, Sources(data, base, tmp_path / name)).train()
+    return tmp_path / name
+
+
+def test_training_twice_gives_the_same_weights_and_a_model_that_answers(tmp_path: Path) -> None:
     """Same seed, same data, same bytes; another seed, another name."""
-    base, data = _toy_base(tmp_path / "base"), _toy_data(tmp_path / "data")
-    for out, recipe in (("one", TOY), ("two", TOY), ("other", replace(TOY, seed=8))):
-        train(recipe, data, base, tmp_path / out)
-    assert "brands 2: step" in capsys.readouterr().out
-    one, two, other = (read_bundle(tmp_path / out) for out in ("one", "two", "other"))
-    assert one.name == two.name != other.name
-    (answer,) = Classifier.load(tmp_path / "one").classify(["@acme hello"])
-    assert answer.model == one.name
+    one, two = _trained(tmp_path, "one"), _trained(tmp_path, "two")
+    other = _trained(tmp_path, "other", replace(TOY, seed=8))
+    assert read_bundle(one).name == read_bundle(two).name != read_bundle(other).name
+    assert (one / "config.json").read_bytes() == (two / "config.json").read_bytes()
+    (answer,) = Classifier.load(one).classify(["@acme hello"])
+    assert answer.model == read_bundle(one).name
+    assert len(read_bundle(one).golden) == 8
 
 
-def test_stage_two_alone_starts_where_stage_one_ended(tmp_path: Path) -> None:
-    """Who only changes the brand rows does not have to train the tone again."""
-    base, data = _toy_base(tmp_path / "base"), _toy_data(tmp_path / "data")
-    train(TOY, data, base, tmp_path / "whole")
-    train(TOY, data, base, tmp_path / "half", tone=tmp_path / "whole" / "tone.safetensors")
-    assert read_bundle(tmp_path / "half").name == read_bundle(tmp_path / "whole").name
+class _CutOffError(Exception):
+    """The machine went away."""
 
 
-def test_rare_labels_weigh_more_but_the_mean_weight_is_one() -> None:
-    """A label four times as frequent weighs half as much."""
-    items = [Item([1], {"urgency": 0})] * 8 + [Item([1], {"urgency": 2})] * 2
-    weights = class_weights(items, "urgency")
-    assert float(weights[2] / weights[0]) == pytest.approx(2.0)
-    assert (8 * float(weights[0]) + 2 * float(weights[2])) / 10 == pytest.approx(1.0)
+def test_a_training_that_was_cut_off_goes_on_with_the_part_it_was_in(tmp_path: Path) -> None:
+    """What was done is not done again, and the end is that of a training in one go."""
+    whole = _trained(tmp_path, "whole")
+    sources = Sources(tmp_path / "data", tmp_path / "base", tmp_path / "half")
+
+    def cut_off(part: str, _told: Told) -> None:
+        if part == "brands-2":
+            raise _CutOffError
+
+    with pytest.raises(_CutOffError):
+        Trainer(TOY, sources, cut_off).train()
+    parts: list[str] = []
+    Trainer(TOY, sources, lambda part, _told: parts.append(part)).train()
+    assert set(parts) == {"brands-2", "fold-1", "fold-2"}
+    assert read_bundle(sources.out).name == read_bundle(whole).name
 
 
-def test_an_oversure_head_is_cooled() -> None:
-    """Logits that promise more than they keep get a temperature above one."""
-    logits = torch.tensor([[9.0, 0.0], [9.0, 0.0], [9.0, 0.0], [9.0, 0.0]])
-    assert fitted_temperature(logits, torch.tensor([0, 0, 0, 1])) > 3.0
+def test_what_a_teacher_believes_of_these_rows_is_learned_from(tmp_path: Path) -> None:
+    """Beliefs about other rows than these are not taken for beliefs about these."""
+    without = _trained(tmp_path, "without")
+    rows = examples.tweets(tmp_path / "data", "train")
+    beliefs = torch.full((len(rows), 3), 85, dtype=torch.uint8)
+    for name, of in (("with", rows), ("stale", rows[:-1])):
+        kept = examples.LESSONS / "tone.safetensors"
+        save_file({"sentiment": beliefs}, kept, metadata={"rows": examples.fingerprint_of_rows(of)})
+        _trained(tmp_path, name)
+    assert read_bundle(tmp_path / "with").name != read_bundle(without).name
+    assert read_bundle(tmp_path / "stale").name == read_bundle(without).name
+
+
+def test_labels_find_their_text_whatever_its_masks_and_blanks() -> None:
+    """The labels come without text; the text is looked for in the public sets."""
+    assert fingerprint("@acme  My App is DOWN! https://t.co/1") == fingerprint("my app is down http")
+    assert fingerprint("my app is down") != fingerprint("my app is up")
+
+
+def test_the_recipe_that_comes_with_heard_can_be_followed() -> None:
+    """Every line of it is known."""
+    recipe = read_recipe()
+    assert recipe.orders >= 1
+    assert recipe.tone.epochs >= 1
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("seed: [", "is no recipe"),
+        ("seed: 1", "missing required field `tone`"),
+        ("tone: {epochs: many}", "tone"),
+        ("", "is no recipe"),
+    ],
+)
+def test_a_recipe_with_a_slip_in_it_says_where(tmp_path: Path, written: str, said: str) -> None:
+    """One sentence."""
+    path = tmp_path / "recipe.yaml"
+    path.write_text(written)
+    with pytest.raises(RecipeError, match=said):
+        read_recipe(path)
+
+
+def test_a_recipe_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """As the system says it."""
+    with pytest.raises(RecipeError, match=r"none\.yaml: No such file"):
+        read_recipe(tmp_path / "none.yaml")
