@@ -91,6 +91,11 @@ class Classification:
     doubts: tuple[Doubt, ...] = ()
 
     @property
+    def labels(self) -> str:
+        """The three labels as the timeline says them; `casework.feedback` reads them from there."""
+        return f"{self.sentiment}, {self.intent}, {self.urgency}"
+
+    @property
     def for_a_person(self) -> bool:
         """Whether nothing may be decided on it without a person: matter, haste or language is in doubt."""
         return any(doubt is not Doubt.SENTIMENT for doubt in self.doubts)
