@@ -31,10 +31,14 @@ dead_app = typer.Typer(help="What could not be handled: list it, put it back.", 
 plugins_app = typer.Typer(
     help="Platforms: list those installed, begin one of your own.", no_args_is_help=True
 )
+feedback_app = typer.Typer(
+    help="What people's corrections at the desk teach: write it to a file.", no_args_is_help=True
+)
 slack_app = typer.Typer(help="Set up and try the Slack side.", no_args_is_help=True)
 app.add_typer(slack_app, name="slack", rich_help_panel="Look inside")
 app.add_typer(config_app, name="config", rich_help_panel="Look inside")
 app.add_typer(plugins_app, name="plugins", rich_help_panel="Look inside")
+app.add_typer(feedback_app, name="feedback", rich_help_panel="Look inside")
 app.add_typer(dead_app, name="dead-letters", rich_help_panel="Daily work")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
@@ -365,6 +369,20 @@ def evaluate(
     measured = commands.evaluate(data)
     typer.echo(measured.json() if as_json else measured.text())
     raise typer.Exit(0 if measured.better else 1)
+
+
+@feedback_app.command("export")
+def feedback_export(
+    file: Annotated[Path, typer.Argument(help="A new file, such as feedback.jsonl.")],
+    config: BrandFile = None,
+) -> None:
+    """Write corrected and approved posts as labelled JSON Lines. Never those of X, Reddit or Mastodon."""
+    from config import feedback
+
+    gathered = _run(feedback.export(file, config))
+    for sentence in gathered.sentences():
+        _say(sentence)
+    typer.echo(gathered.outcome(file))
 
 
 @slack_app.command("manifest")
