@@ -91,6 +91,11 @@ class Classification:
     doubts: tuple[Doubt, ...] = ()
 
     @property
+    def labels(self) -> str:
+        """The three labels as the timeline says them; `casework.feedback` reads them from there."""
+        return f"{self.sentiment}, {self.intent}, {self.urgency}"
+
+    @property
     def needs_reply(self) -> bool:
         """Whether a good brand would answer: any urgency above ``low``."""
         return self.urgency is not Urgency.LOW

@@ -78,6 +78,7 @@ def _moved(
     at: datetime,
     detail: str = "",
     sends: tuple[Send, ...] = (),
+    model: str = "",
     **changes: Unpack[_Changes],
 ) -> Moved:
     check_legal(case, move)
@@ -92,7 +93,7 @@ def _moved(
     values.update(changes)
     values.update(version=version, moved_by=by, moved=move, moved_at=at)
     new = Case(**values)
-    entry = TimelineEntry(at=at, what=move, by=by, detail=detail, version=version)
+    entry = TimelineEntry(at=at, what=move, by=by, detail=detail, version=version, model=model)
     return Moved(case=new, timeline=(entry,), sends=sends, was=case.version, was_status=case.status)
 
 
@@ -162,13 +163,13 @@ def classify(case: Case, classification: Classification, *, at: datetime, promis
     before = case.classification
     earlier_duty = before is not None and before.needs_reply and len(case.unanswered()) > 1
     kept = before if before and earlier_duty and not classification.needs_reply else classification
-    detail = f"{kept.sentiment}, {kept.intent}, {kept.urgency}"
     return _moved(
         case,
         Move.CLASSIFY,
         by=HEARD,
         at=at,
-        detail=detail,
+        detail=kept.labels,
+        model=kept.model,
         sends=(Send(Topic.CLASSIFIED),),
         status=Status.CLASSIFIED,
         classification=kept,
@@ -186,7 +187,7 @@ def relabel(
         Move.RELABEL,
         by=by,
         at=at,
-        detail=f"{classification.sentiment}, {classification.intent}, {classification.urgency}",
+        detail=classification.labels,
         sends=(Send(Topic.CLASSIFIED),),
         status=Status.CLASSIFIED,
         classification=classification,

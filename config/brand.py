@@ -27,6 +27,7 @@ from config.brand_file import (
     BrandFile,
     DeskPart,
     HoursPart,
+    LearningPart,
     PlatformPart,
     PrivacyPart,
     PromisePart,
@@ -149,6 +150,11 @@ class Brand:
     def privacy(self) -> PrivacyPart:
         """How long things are kept, and what is masked."""
         return self.file.privacy
+
+    @property
+    def learning(self) -> LearningPart:
+        """Whether the desk's corrections may become labelled rows."""
+        return self.file.learning
 
     @property
     def desk(self) -> DeskPart:

@@ -637,6 +637,18 @@ class PrivacyPart(Part):
     )
 
 
+class LearningPart(Part):
+    """Whether the desk's corrections may become labelled rows."""
+
+    keep: bool = Field(
+        default=False,
+        description="Whether corrections and approvals may be exported as labelled rows, to measure and to "
+        "train with. It needs a legal basis of yours (GDPR Art. 6) that your privacy notice names. Posts of "
+        "X, Reddit and Mastodon are left out whatever you say (rules X14, R4, M5).",
+        examples=["true"],
+    )
+
+
 def _host_port(value: str) -> str:
     host, _, port = value.rpartition(":")
     if not host or not port.isascii() or not port.isdigit() or not 0 <= int(port) <= 65535:
@@ -709,6 +721,9 @@ class BrandFile(Part):
     platforms: PlatformsPart = Field(default=PlatformsPart(), description="Where Heard listens and replies.")
     team: TeamPart = Field(default=TeamPart(), description="Who may do what, and where they are told.")
     privacy: PrivacyPart = Field(default=PrivacyPart(), description="How long things are kept.")
+    learning: LearningPart = Field(
+        default=LearningPart(), description="Whether the desk's corrections may become labelled rows."
+    )
     desk: DeskPart = Field(default=DeskPart(), description="The web desk.")
     knowledge: KnowledgePart = Field(
         default=KnowledgePart(), description="Where drafts get facts and wording from."

@@ -31,10 +31,16 @@ dead_app = typer.Typer(help="What could not be handled: list it, put it back.", 
 plugins_app = typer.Typer(
     help="Platforms: list those installed, begin one of your own.", no_args_is_help=True
 )
+feedback_app = typer.Typer(
+    help="What people's corrections at the desk teach: write it to a file.", no_args_is_help=True
+)
+model_app = typer.Typer(help="The model that judges: list, choose, go back.", no_args_is_help=True)
 slack_app = typer.Typer(help="Set up and try the Slack side.", no_args_is_help=True)
 app.add_typer(slack_app, name="slack", rich_help_panel="Look inside")
 app.add_typer(config_app, name="config", rich_help_panel="Look inside")
 app.add_typer(plugins_app, name="plugins", rich_help_panel="Look inside")
+app.add_typer(feedback_app, name="feedback", rich_help_panel="Look inside")
+app.add_typer(model_app, name="model", rich_help_panel="Look inside")
 app.add_typer(dead_app, name="dead-letters", rich_help_panel="Daily work")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
@@ -386,6 +392,56 @@ def train(
     typer.echo(training.train(data, base, out, recipe, seed))
 
 
+@feedback_app.command("export")
+def feedback_export(
+    file: Annotated[Path, typer.Argument(help="A new file, such as feedback.jsonl.")],
+    config: BrandFile = None,
+) -> None:
+    """Write corrected and approved posts as labelled JSON Lines. Never those of X, Reddit or Mastodon."""
+    from config import feedback
+
+    gathered = _run(feedback.export(file, config))
+    for sentence in gathered.sentences():
+        _say(sentence)
+    typer.echo(gathered.outcome(file))
+
+
+@model_app.command("list")
+def model_list(as_json: Json = False) -> None:
+    """List the models of this machine, the one that judges with a star."""
+    from config import commands
+
+    found = commands.model_list()
+    if as_json:
+        _print_json([model.as_json() for model in found])
+        return
+    for model in found:
+        typer.echo(model.sentence())
+
+
+@model_app.command("use")
+def model_use(
+    wanted: Annotated[
+        str, typer.Argument(metavar="NAME_OR_FOLDER", help="One that the list shows, or a folder to copy.")
+    ],
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Even if it is worse than the one in use.")
+    ] = False,
+) -> None:
+    """Let another model judge, once its files are verified; bundled is always there."""
+    from config import commands
+
+    _print_choice(commands.model_use(wanted, anyway=anyway))
+
+
+@model_app.command("undo")
+def model_undo() -> None:
+    """Go back to the model before; once more goes forward again."""
+    from config import commands
+
+    _print_choice(commands.model_undo())
+
+
 @slack_app.command("manifest")
 def slack_manifest(config: BrandFile = None) -> None:
     """Print the app's manifest, and the link that makes the app with one click."""
@@ -489,6 +545,12 @@ def _columns(written: str | None) -> dict[str, str]:
     if any(not ours or not theirs for ours, _, theirs in pairs):
         raise WrongUsage("write columns as id=tweet_id,text=body")
     return {ours.strip(): theirs.strip() for ours, _, theirs in pairs}
+
+
+def _print_choice(chosen: Any) -> None:
+    for note in chosen.notes:
+        _say(note)
+    typer.echo(chosen.sentence())
 
 
 def _print_summary(summary: Any, seconds: float, as_json: bool) -> None:

@@ -1,5 +1,6 @@
 """What the commands do, apart from reading their arguments and printing."""
 
+import getpass
 import json
 import os
 import sys
@@ -9,10 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, TextIO
 
+import structlog
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -25,11 +28,14 @@ from config.brand import Brand
 from config.explain import Shown
 from config.init import start_files
 from config.logs import set_up_logs
+from config.models import BUNDLED_NAME, Choice, Listed, Models, WorseThan, models_of
 from config.places import Place, brand_file, demo_brand, here, own_brand
 from config.play import Progress as Told
 from config.recorded import DAY, Recording, play_fast
 from config.summary import Summary
+from config.swapping import Explained, SwappingModel
 from config.usage import WrongUsage
+from config.wiring import Model
 from platforms.feed import Feed, load_feed
 from platforms.replay import Weather
 from responder.knowledge import load_articles
@@ -40,19 +46,31 @@ from streams.switch import PauseSwitch
 if TYPE_CHECKING:
     from classifier.evaluate import Evaluation
     from classifier.explain import Mattered
-    from classifier.model import Classifier
+
+log = structlog.get_logger(__name__)
 
 AT_ONCE: Final = 64
 SHOWN_LINES: Final = 20
 
 
-def load_model() -> "Classifier":
-    """The bundled model; torch is imported here and not before."""
-    from classifier.model import BUNDLED, Classifier
+def load_model() -> Model:
+    """The model of the settings, or the chosen one; torch is imported here and not before."""
+    from classifier.model import Classifier
 
-    wanted = here().settings.classifier
-    folder = BUNDLED if wanted.model == "bundled" else Path(wanted.model)
-    return Classifier.load(folder, threads=wanted.threads)
+    settings = here().settings
+    wanted = settings.classifier
+    load = partial(Classifier.load, threads=wanted.threads)
+    if wanted.model != BUNDLED_NAME:
+        return load(Path(wanted.model))
+    return SwappingModel(models_of(settings), load, clock=SystemClock(), tell=_say_of_the_model)
+
+
+def _say_of_the_model(words: str) -> None:
+    # What is printed on standard output is data: without a log, people are told on the other.
+    if structlog.is_configured():
+        log.warning("model", said=words)
+    else:
+        typer.echo(f"heard: {words}", err=True)
 
 
 # ── recorded days ────────────────────────────────────────────────────────────────────────────────
@@ -381,7 +399,7 @@ def classify(lines: Iterable[bytes], *, explain: bool = False) -> Iterator[Judge
     yield from _judged(model, batch, explain)
 
 
-def _mattered(model: "Classifier", text: str, verdict: Classification) -> "dict[str, list[Mattered]]":
+def _mattered(model: Explained, text: str, verdict: Classification) -> "dict[str, list[Mattered]]":
     from classifier.explain import explain, that_mattered
 
     labels = {
@@ -394,7 +412,7 @@ def _mattered(model: "Classifier", text: str, verdict: Classification) -> "dict[
     return {head: that_mattered(words) for head, words in explain(model, text, labels).items()}
 
 
-def _judged(model: "Classifier", batch: list[tuple[int, bytes]], explain: bool) -> list[Judged]:
+def _judged(model: Model, batch: list[tuple[int, bytes]], explain: bool) -> list[Judged]:
     texts: dict[int, str] = {}
     errors: dict[int, str] = {}
     for number, raw in batch:
@@ -408,7 +426,11 @@ def _judged(model: "Classifier", batch: list[tuple[int, bytes]], explain: bool) 
         else:
             errors[number] = "is empty"
     verdicts = dict(zip(texts, model.classify(list(texts.values())), strict=True))
-    mattered = {n: _mattered(model, texts[n], verdict) for n, verdict in verdicts.items()} if explain else {}
+    mattered = {}
+    if explain:
+        if not isinstance(model, Explained):
+            raise HeardError(f"{model.name} does not give the probabilities that an explanation needs")
+        mattered = {n: _mattered(model, texts[n], verdict) for n, verdict in verdicts.items()}
     return [
         Judged(number, verdicts.get(number), errors.get(number, ""), mattered.get(number))
         for number, _ in batch
@@ -443,6 +465,69 @@ def evaluate(data: Path) -> Measured:
         raise HeardError(f"{data} has no labelled sets (brandgold/): name the folder that has")
     evaluation = measure(load_model(), data)
     return Measured(evaluation, evaluation.beats_baseline_everywhere)
+
+
+# ── models ───────────────────────────────────────────────────────────────────────────────────────
+
+worse_than: WorseThan | None = None
+"""Compares two models on the fixed sets before one is chosen; None where nothing can be compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A choice of a model as people are told of it."""
+
+    choice: Choice
+    notes: tuple[str, ...]
+
+    def sentence(self) -> str:
+        """What judges now, and the way back."""
+        back = f" heard model undo goes back to {self.choice.previous}." if self._changed else ""
+        return f"{self.choice.name} is chosen; a running heard up takes it within seconds.{back}"
+
+    @property
+    def _changed(self) -> bool:
+        return self.choice.name != self.choice.previous
+
+
+def model_list() -> tuple[Listed, ...]:
+    """The models of this machine."""
+    return _models().listed()
+
+
+def model_use(wanted: str, *, anyway: bool) -> Chosen:
+    """Choose a model; one that is worse than the one in use only ``anyway``."""
+    choice = _models().use(
+        wanted, by=_me(), at=SystemClock().now(), worse_than=None if anyway else worse_than, anyway=anyway
+    )
+    compared = anyway or worse_than is not None or choice.name == BUNDLED_NAME
+    notes = () if compared else ("It was not compared with the model before: heard evaluate measures one.",)
+    return Chosen(choice, (*notes, *_outvoted()))
+
+
+def model_undo() -> Chosen:
+    """Go back to the model before."""
+    return Chosen(_models().undo(by=_me(), at=SystemClock().now()), _outvoted())
+
+
+def _models() -> Models:
+    return models_of(here().settings)
+
+
+def _outvoted() -> tuple[str, ...]:
+    """The setting that has the last word over any choice, if it is set."""
+    wanted = here().settings.classifier.model
+    if wanted == BUNDLED_NAME:
+        return ()
+    return (f"HEARD_CLASSIFIER__MODEL names {wanted}, and that judges as long as it does.",)
+
+
+def _me() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        # In a container nobody may have a name.
+        return f"user {os.getuid()}"
 
 
 def init(directory: Path | None, brand: str, handle: str, timezone: str) -> tuple[str, ...]:

@@ -17,7 +17,8 @@ from streams.dead_letters import DeadLetter, DeadLetters
 
 
 @asynccontextmanager
-async def _store(demo: bool) -> AsyncIterator[Store]:
+async def stored(demo: bool = False) -> AsyncIterator[Store]:
+    """The store of this place, or the demo's."""
     place = here(demo=demo)
     if place.redis_url is None and not (place.folder / "store").exists():
         raise HeardError(f"there is no store in {place.folder} yet: heard demo or heard up makes one")
@@ -67,7 +68,7 @@ class QueueRow:
 
 async def queue(demo: bool, limit: int) -> list[QueueRow]:
     """The cases that wait for people, the earliest promise first."""
-    async with _store(demo) as store:
+    async with stored(demo) as store:
         waiting = [case async for case in CaseStore(store).every(sorted(WITH_PEOPLE))]
     return [QueueRow(case) for case in sorted(waiting, key=_by_due)[:limit]]
 
@@ -124,7 +125,7 @@ def _plain(text: str) -> str:
 
 async def case(demo: bool, case_id: str) -> CaseShown:
     """One case with its timeline."""
-    async with _store(demo) as store:
+    async with stored(demo) as store:
         cases = CaseStore(store)
         return CaseShown(await cases.load(case_id), await cases.timeline(case_id))
 
@@ -190,7 +191,7 @@ class Report:
 async def report(demo: bool) -> Report:
     """Count everything in the store."""
     made = Report(Summary())
-    async with _store(demo) as store:
+    async with stored(demo) as store:
         made.summary = await summarise(CaseStore(store), DeadLetters(store), each=made.count)
     return made
 
@@ -216,13 +217,13 @@ class LetterShown:
 
 async def dead_letters(demo: bool) -> list[LetterShown]:
     """All dead letters."""
-    async with _store(demo) as store:
+    async with stored(demo) as store:
         return [LetterShown(letter) async for letter in DeadLetters(store).every()]
 
 
 async def retry(demo: bool, wanted: str) -> int:
     """Put back one dead letter, or all that can be; returns how many."""
-    async with _store(demo) as store:
+    async with stored(demo) as store:
         dead = DeadLetters(store)
         letters = [letter async for letter in dead.every()]
         chosen = (

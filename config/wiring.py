@@ -57,6 +57,11 @@ from streams.volume import Volume
 class Model(Protocol):
     """What the line needs of the classifier's model: judgements, and vectors to find articles by meaning."""
 
+    @property
+    def name(self) -> str:
+        """Names the weights: vectors of other weights cannot be compared."""
+        ...
+
     def classify(
         self,
         texts: Sequence[str],
@@ -323,7 +328,9 @@ def desk_hours(hours: OpeningHours, now: datetime) -> str:
 def responding(brand: Brand, model: Model, clock: Clock, terms: TermsOf) -> Responder:
     """The brand's rules, knowledge and wording."""
     knowledge = KnowledgeBase(
-        load_articles(brand.knowledge), partial(model.embed, handles=own_handles(brand))
+        load_articles(brand.knowledge),
+        partial(model.embed, handles=own_handles(brand)),
+        weights=lambda: model.name,
     )
     wording = load_templates(brand.templates)
     caps, hours = brand.automatic.at_most, brand.hours(now=clock.now())

@@ -371,7 +371,7 @@ _X = _of(
         "X14",
         "X forbids training a model with its posts.",
         "X developer policy",
-        kept_by="nothing in Heard trains on what was heard",
+        kept_by="platforms.rules: no_learning, asked for each row by casework.feedback",
     ),
     Rule(
         "X15",
@@ -429,7 +429,7 @@ _REDDIT = _of(
         "Reddit wants removed content deleted, within 48 hours, and no model trained with it.",
         "Reddit Data API wiki, as others cite it",
         believed=True,
-        kept_by="casework.moves: withdraw, for each deletion that is heard of",
+        kept_by="casework.moves: withdraw, for each deletion that is heard of; platforms.rules: no_learning",
     ),
     Rule(
         "R5",
@@ -473,6 +473,14 @@ _BLUESKY = _of(
         "Bluesky blog, 2024-10-16",
         kept_by="responder.sender: reads again before it posts",
     ),
+    Rule(
+        "B6",
+        "Bluesky forbids nobody to learn from its posts, which are public: the brand must say that it may.",
+        "Bluesky docs; user intents for reuse are a proposal so far (0008)",
+        read="",
+        believed=True,
+        kept_by="casework.feedback: only with learning.keep in brand.yaml",
+    ),
 )
 
 _MASTODON = _of(
@@ -505,6 +513,14 @@ _MASTODON = _of(
         "Mastodon allows 300 calls in five minutes.",
         "Mastodon docs, rate-limits",
         kept_by="platforms.mastodon: limits",
+    ),
+    Rule(
+        "M5",
+        "Mastodon's largest servers forbid training a model with posts, and each author's server decides.",
+        "mastodon.social terms of 2025-07-01, as others cite them",
+        read="",
+        believed=True,
+        kept_by="platforms.rules: no_learning",
     ),
 )
 
@@ -572,6 +588,27 @@ TABLE: Final = (*_X, *_REDDIT, *_BLUESKY, *_MASTODON, *_HEARD)
 
 RULES: Final = {rule.number: rule for rule in reversed(TABLE)}
 """The first line of each number."""
+
+
+# ── learning ─────────────────────────────────────────────────────────────────────────────────────
+
+LEARNABLE: Final = frozenset({"bluesky", "replay"})
+"""The platforms from whose posts a brand may learn if it says so (B6); a recorded feed is the brand's own.
+
+Never from any other: what no rule allows counts as forbidden, a plugin's platform too.
+"""
+
+_NO_LEARNING: Final = {"x": "X14", "reddit": "R4", "mastodon": "M5"}
+
+
+def no_learning(platform: str) -> Objection | None:
+    """Why nothing may be learned from a platform's posts, whatever the brand says; None if it may."""
+    if platform in LEARNABLE:
+        return None
+    number = _NO_LEARNING.get(platform, "")
+    if number:
+        return Objection(RULES[number].sentence, number)
+    return Objection(f"No rule that Heard knows allows training a model with posts of {platform}.")
 
 
 # ── the brand's own ──────────────────────────────────────────────────────────────────────────────

@@ -26,6 +26,9 @@ from casework.errors import HeardError
 Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
 """Turns texts into vectors of length one; what is meant alike points alike."""
 
+Weights = Callable[[], str]
+"""Names the weights that `Embed` uses now: only vectors of the same weights can be compared."""
+
 DEFAULT_LANGUAGE = "en"
 """The language of an article's plain ``reply``; ``reply_nb`` and the like are in the others."""
 
@@ -214,9 +217,10 @@ class _Wordings:
     """Every title and question of every article, read once; ``owner`` is the place of its article.
 
     ``vectors`` are taken from their ``centre``: an encoder that was taught to judge points everything
-    about one brand the same way, and only what is left tells the articles apart.
+    about one brand the same way, and only what is left tells the articles apart. ``weights`` made them.
     """
 
+    weights: str
     owner: npt.NDArray[np.intp]
     centre: npt.NDArray[np.float64]
     vectors: npt.NDArray[np.float64]
@@ -227,19 +231,18 @@ class KnowledgeBase:
     """The brand's articles, read once and asked often."""
 
     def __init__(
-        self, articles: Sequence[Article], embed: Embed, *, thresholds: Thresholds | None = None
+        self,
+        articles: Sequence[Article],
+        embed: Embed,
+        *,
+        thresholds: Thresholds | None = None,
+        weights: Weights = lambda: "",
     ) -> None:
         self._articles = tuple(articles)
         self._embed = embed
+        self._weights = weights
         self._thresholds = thresholds or Thresholds()
-        texts = [(at, text) for at, one in enumerate(self._articles) for text in (one.title, *one.questions)]
-        vectors = np.array(embed([text for _, text in texts]) if texts else [[0.0]], dtype=np.float64)
-        self._wordings = _Wordings(
-            owner=np.array([at for at, _ in texts], dtype=np.intp),
-            centre=vectors.mean(axis=0),
-            vectors=_of_length_one(vectors - vectors.mean(axis=0)),
-            stems=tuple(_stems(text) for _, text in texts),
-        )
+        self._wordings = self._read_wordings()
         self._words = self._words_of_each_article()
         self._rarity = self._how_rare()
 
@@ -272,7 +275,7 @@ class KnowledgeBase:
 
     def _scores(self, text: str) -> npt.NDArray[np.float64]:
         words = _stems(text)
-        asked = np.array(self._embed([text]), dtype=np.float64)
+        asked = self._vector(text)
         meaning = self._wordings.vectors @ _of_length_one(asked - self._wordings.centre)[0]
         one_question = np.array([self._alike(words, stems) for stems in self._wordings.stems])
         known = np.array([self._shared(words, of_article) for of_article in self._words])
@@ -280,6 +283,31 @@ class KnowledgeBase:
         total = _MEANING * best_of(meaning) + _ONE_QUESTION * best_of(one_question) + _KNOWN_WORDS * known
         scores: npt.NDArray[np.float64] = total / _ALL
         return scores
+
+    def _vector(self, text: str) -> npt.NDArray[np.float64]:
+        """The text's vector, by the weights that made those of the articles: they may have been swapped."""
+        while True:
+            asked = np.array(self._embed([text]), dtype=np.float64)
+            if self._weights() == self._wordings.weights:
+                return asked
+            self._wordings = self._read_wordings()
+
+    def _read_wordings(self) -> _Wordings:
+        texts = [(at, text) for at, one in enumerate(self._articles) for text in (one.title, *one.questions)]
+        while True:
+            weights = self._weights()
+            vectors = np.array(
+                self._embed([text for _, text in texts]) if texts else [[0.0]], dtype=np.float64
+            )
+            if weights == self._weights():
+                break
+        return _Wordings(
+            weights=weights,
+            owner=np.array([at for at, _ in texts], dtype=np.intp),
+            centre=vectors.mean(axis=0),
+            vectors=_of_length_one(vectors - vectors.mean(axis=0)),
+            stems=tuple(_stems(text) for _, text in texts),
+        )
 
     def _best_of_each_article(self, of_wordings: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         best = np.full(len(self._articles), -1.0)

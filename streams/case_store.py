@@ -188,6 +188,16 @@ class CaseStore:
         records: Any = await self._writes.lrange(topics.timeline_key(case_id), 0, -1)
         return [codec.read_entry(record) for record in records]
 
+    async def timelines(self, case_ids: Sequence[str]) -> list[list[TimelineEntry]]:
+        """The timelines of many cases, in order."""
+        if not case_ids:
+            return []
+        async with self._writes.pipeline(transaction=False) as pipe:
+            for case_id in case_ids:
+                pipe.lrange(topics.timeline_key(case_id), 0, -1)
+            answers = await pipe.execute()
+        return [[codec.read_entry(record) for record in records] for records in answers]
+
     # ── hearing ──────────────────────────────────────────────────────────────────────────────────
 
     async def known(self, mentions: Sequence[Mention]) -> list[tuple[str | None, str | None]]:

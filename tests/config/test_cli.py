@@ -50,6 +50,7 @@ print(code, *sorted(sys.modules))
 COMMANDS = [
     "demo", "up", "replay", "doctor", "init", "queue", "case", "classify", "evaluate", "report",
     "dead-letters", "config", "pause", "resume", "listen", "plugins", "slack",
+    "feedback", "model",
 ]  # fmt: skip
 
 

@@ -29,6 +29,8 @@ MORNING = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
 class ReadyModel:
     """Judges by what the story says a text is; everything else is a question of normal urgency."""
 
+    name = "ready"
+
     def __init__(self) -> None:
         self.verdicts: dict[str, Classification] = {}
 
