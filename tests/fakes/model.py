@@ -20,6 +20,8 @@ OTHERWISE = judged(Urgency.NORMAL, Intent.OTHER, Sentiment.NEUTRAL)
 class LookUpModel:
     """Finds the first known word in each text."""
 
+    name = "look-up"
+
     def classify(
         self,
         texts: Sequence[str],
