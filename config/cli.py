@@ -364,16 +364,33 @@ def replay(
 
 @app.command(rich_help_panel="Look inside")
 def evaluate(
-    data: Annotated[Path, typer.Argument(help="The folder of labelled sets.")] = Path("../shared/data"),
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="FILE",
+            help="JSON Lines, gzipped or not: text and any of sentiment, intent, urgency, source. "
+            "Without one: ../shared/data/brandgold/validation.jsonl.gz.",
+        ),
+    ] = None,
     as_json: Json = False,
+    training: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of the training sets that TF-IDF learns from: brandgold/, tweeteval_sentiment/; "
+            "../shared/data.",
+        ),
+    ] = None,
 ) -> None:
-    """Measure the classifier against labelled examples, beside a bag-of-words baseline."""
+    """Measure the classifier on labelled posts, beside word lists, VADER and TF-IDF."""
+    from classifier import evaluation_text
     from config import commands
 
-    _say("Measuring the model beside the baseline; this takes a minute or two.")
-    measured = commands.evaluate(data)
-    typer.echo(measured.json() if as_json else measured.text())
-    raise typer.Exit(0 if measured.better else 1)
+    measured = commands.evaluate(files or [], training)
+    if as_json:
+        _print_json(evaluation_text.as_json(measured))
+    else:
+        typer.echo(evaluation_text.rendered(measured))
 
 
 @app.command(rich_help_panel="Look inside")

@@ -1,12 +1,11 @@
 """What the commands do, apart from reading their arguments and printing."""
 
 import getpass
-import json
 import os
 import sys
 import time
 import webbrowser
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -51,6 +50,8 @@ log = structlog.get_logger(__name__)
 
 AT_ONCE: Final = 64
 SHOWN_LINES: Final = 20
+LABELLED_SETS: Final = Path("../shared/data")
+"""Where the labelled sets are on a machine of Heard's developers."""
 
 
 def load_model() -> Model:
@@ -185,15 +186,19 @@ def _nowhere() -> TextIO:
 @contextmanager
 def _bar(feed: Feed) -> Iterator[Told]:
     """A progress bar on standard error, if that is a terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with _progress() as bar:
         task = bar.add_task("mentions", total=feed.lines)
 
         def told(played: int, instant: datetime) -> None:
             bar.update(task, completed=played, description=f"{instant:%Y-%m-%d %H:%M}")
 
         yield told
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, disable=not console.is_terminal)
 
 
 def read_weather(written: str | None) -> Weather | None:
@@ -437,34 +442,31 @@ def _judged(model: Model, batch: list[tuple[int, bytes]], explain: bool) -> list
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """An evaluation, ready to print."""
-
-    evaluation: "Evaluation"
-    better: bool
-
-    def text(self) -> str:
-        """As a table."""
-        from classifier.evaluate import rendered
-
-        return rendered(self.evaluation)
-
-    def json(self) -> str:
-        """As JSON."""
-        from dataclasses import asdict
-
-        return json.dumps(asdict(self.evaluation), default=str)
-
-
-def evaluate(data: Path) -> Measured:
-    """The bundled model on the labelled sets of a folder, beside the baseline."""
+def evaluate(files: Sequence[Path], training: Path | None) -> "Evaluation":
+    """The model on labelled files, beside the baselines, which learn from the training sets of a folder."""
+    from classifier.baselines import Training
     from classifier.evaluate import evaluate as measure
+    from classifier.labelled import read_labelled
 
-    if not (data / "brandgold").is_dir():
-        raise HeardError(f"{data} has no labelled sets (brandgold/): name the folder that has")
-    evaluation = measure(load_model(), data)
-    return Measured(evaluation, evaluation.beats_baseline_everywhere)
+    rows = read_labelled(files or [_labelled_file()])
+    learned_from = Training.of(training or (LABELLED_SETS if LABELLED_SETS.is_dir() else None))
+    with _counting("posts judged", len(rows)) as judged:
+        return measure(load_model(), rows, learned_from, judged)
+
+
+def _labelled_file() -> Path:
+    found = LABELLED_SETS / "brandgold" / "validation.jsonl.gz"
+    if not found.exists():
+        raise WrongUsage("say which labelled file to measure on: heard evaluate FILE (JSON Lines)")
+    return found
+
+
+@contextmanager
+def _counting(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar on standard error, if that is a terminal; what it yields hears of so many more."""
+    with _progress() as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda more: bar.advance(task, more)
 
 
 # ── models ───────────────────────────────────────────────────────────────────────────────────────

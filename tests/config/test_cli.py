@@ -439,11 +439,55 @@ def test_a_model_that_is_not_whole(
     assert (ended.code, ended.out, ended.err.count("\n")) == (1, "", 1)
 
 
-def test_evaluate_needs_labelled_sets(heard: Command, tmp_path: Path) -> None:
-    """It names what is missing."""
-    ended = heard("evaluate", str(tmp_path))
+def test_evaluate_without_a_file_asks_for_one(heard: Command) -> None:
+    """Where the labelled sets of Heard's developers are not."""
+    ended = heard("evaluate")
 
-    assert (ended.code, "has no labelled sets" in ended.err) == (1, True)
+    assert (ended.code, ended.out) == (2, "")
+    assert "say which labelled file to measure on" in ended.err
+
+
+def test_evaluate_says_in_one_sentence_what_is_wrong_with_a_file(heard: Command, tmp_path: Path) -> None:
+    """Before the model is loaded."""
+    (tmp_path / "posts.jsonl").write_text('{"text": "a", "sentiment": "fine"}')
+    for name, why in (
+        ("posts.jsonl", 'posts.jsonl line 1: "fine" is no sentiment'),
+        ("nowhere", "nowhere cannot be read"),
+    ):
+        ended = heard("evaluate", name)
+
+        assert (ended.code, ended.out, ended.err.count("\n")) == (1, "", 1)
+        assert why in ended.err
+
+
+@pytest.mark.usefixtures("model")
+def test_evaluate_measures_any_labelled_file(heard: Command, tmp_path: Path) -> None:
+    """Standard output is the result's alone; JSON has what the table shows, and measuring ends with 0."""
+    (tmp_path / "posts.jsonl").write_text('{"text": "thank you", "intent": "praise"}\n')
+    (tmp_path / "more.jsonl").write_text('{"text": "my bag is lost", "urgency": "critical"}\n')
+
+    table, shown = (heard("evaluate", "posts.jsonl", "more.jsonl", *more) for more in ([], ["--json"]))
+
+    assert (table.code, shown.code, table.err, shown.err) == (0, 0, "", "")
+    assert table.out.startswith("look-up, measured on 2 rows")
+    assert "not measured: there are no training rows: name their folder with --training" in table.out
+    heads = json.loads(shown.out)["heads"]
+    assert {head: (one["n"], one["accuracy"]) for head, one in heads.items()} == {
+        "intent": (1, 1.0),
+        "urgency": (1, 1.0),
+    }
+    assert list(heads["urgency"]["sources"]) == ["more"]
+
+
+@pytest.mark.usefixtures("model")
+def test_evaluate_names_a_folder_without_training_sets(heard: Command, tmp_path: Path) -> None:
+    """The rest is measured all the same."""
+    (tmp_path / "posts.jsonl").write_text('{"text": "thank you", "intent": "praise"}\n')
+
+    ended = heard("evaluate", "posts.jsonl", "--training", "empty")
+
+    assert ended.code == 0
+    assert "TF-IDF: not measured: empty holds neither brandgold/train.jsonl.gz" in ended.out
 
 
 # ── replay ───────────────────────────────────────────────────────────────────────────────────────
