@@ -19,8 +19,6 @@ from classifier.labelled import LabelledRow, learnable
 
 COVERAGE_AT = (0.90, 0.95)
 SURE_SHARE = 0.3
-COMPARED = ("accuracy", "macro_f1", "macro_recall")
-"""The figures by which a baseline can beat the model."""
 
 _JUDGED_AT_ONCE = 128
 # The intents with enough rows to say anything about one by one.
@@ -39,7 +37,7 @@ class Judging(Protocol):
 
 
 Figures = Mapping[str, float]
-"""Figures by name: those of `COMPARED` first, then the head's own."""
+"""Figures by name: accuracy, macro_f1 and macro_recall, then the head's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ class SourceScore:
 
 @dataclass(frozen=True, slots=True)
 class BaselineScore:
-    """A baseline's figures, and for each of `COMPARED` the interval of how much better the model is."""
+    """A baseline's figures, and for each the interval of how much better the model is."""
 
     figures: Figures
     gain: Mapping[str, Interval]
@@ -134,11 +132,10 @@ def _head(
     truth = np.array([one.row.labels[head] for one in rows])
     told, sure = _told(head, verdicts), _sure(head, verdicts)
     counts = figures.counted(truth, told, len(HEADS[head]))
-    scores = _scores(head, counts)
     return HeadScore(
         n=len(rows),
-        figures=scores,
-        intervals=_intervals(counts, scores),
+        figures=_scores(head, counts),
+        intervals=_intervals(head, counts),
         calibration_error=figures.calibration_error(truth == told, sure),
         surest=figures.accuracy_of_surest(truth == told, sure, SURE_SHARE),
         coverage={wanted: figures.coverage(truth == told, sure, wanted) for wanted in COVERAGE_AT},
@@ -168,33 +165,37 @@ def _sure(head: str, verdicts: Sequence[Classification]) -> Shares:
     return np.array([confidence(one) for one in verdicts], dtype=np.float64)
 
 
-def _scores(head: str, counts: Counts) -> dict[str, float]:
-    scores = {
-        "accuracy": float(figures.accuracy(counts)),
-        "macro_f1": float(figures.macro_f1(counts)),
-        "macro_recall": float(figures.macro_recall(counts)),
+def _measures(head: str) -> dict[str, Callable[[Counts], Shares]]:
+    """How each figure of a head is read from its table of counts."""
+    at = {str(name): place for place, name in enumerate(HEADS[head])}
+    measures: dict[str, Callable[[Counts], Shares]] = {
+        "accuracy": figures.accuracy,
+        "macro_f1": figures.macro_f1,
+        "macro_recall": figures.macro_recall,
     }
     if head == "intent":
-        places = [HEADS["intent"].index(intent) for intent in _MAIN_INTENTS]
-        scores["macro_f1_main4"] = figures.mean_f1_of(counts, places)
+        main = [at[intent] for intent in _MAIN_INTENTS]
+        measures["macro_f1_main4"] = lambda counts: figures.mean_f1_of(counts, main)
     if head == "urgency":
-        low, normal, high = (
-            HEADS["urgency"].index(one) for one in (Urgency.LOW, Urgency.NORMAL, Urgency.HIGH)
-        )
-        scores["macro_f1_3"] = figures.mean_f1_of(counts, [low, normal, high])
-        scores["recall_high"] = float(figures.recall(counts)[high])
-        scores["precision_high"] = float(figures.precision(counts)[high])
-        scores["needs_reply_f1"] = figures.f1_of_any(counts, [normal, high])
-    return scores
+        high, answered = at[Urgency.HIGH], [at[Urgency.NORMAL], at[Urgency.HIGH]]
+        measures["macro_f1_3"] = lambda counts: figures.mean_f1_of(counts, list(at.values()))
+        measures["recall_high"] = lambda counts: figures.recall(counts)[..., high]
+        measures["precision_high"] = lambda counts: figures.precision(counts)[..., high]
+        measures["needs_reply_f1"] = lambda counts: figures.f1_of_any(counts, answered)
+    return measures
 
 
-def _intervals(counts: Counts, scores: Figures) -> dict[str, Interval]:
+def _scores(head: str, counts: Counts) -> dict[str, float]:
+    return {name: float(measure(counts)) for name, measure in _measures(head).items()}
+
+
+def _intervals(head: str, counts: Counts) -> dict[str, Interval]:
     drawn = figures.drawn_again(counts)
-    return {
-        "accuracy": figures.wilson(int(np.trace(counts)), int(counts.sum())),
-        "macro_f1": figures.interval(figures.macro_f1(drawn), scores["macro_f1"]),
-        "macro_recall": figures.interval(figures.macro_recall(drawn), scores["macro_recall"]),
+    intervals = {
+        name: figures.interval(measure(drawn), float(measure(counts)))
+        for name, measure in _measures(head).items()
     }
+    return {**intervals, "accuracy": figures.wilson(int(np.trace(counts)), int(counts.sum()))}
 
 
 def _labels(head: str, counts: Counts) -> dict[str, LabelScore]:
@@ -230,12 +231,10 @@ def _baseline(head: str, truth: Labels, told: Labels, theirs: Labels) -> Baselin
     # Both answer for the same drawn rows: what they share cancels out.
     both = figures.drawn_again(figures.counted_both(truth, told, theirs, size))
     ours, other = both.sum(3), both.sum(2)
-    scores = _scores(head, figures.counted(truth, theirs, size))
-    measures = (figures.accuracy, figures.macro_f1, figures.macro_recall)
     return BaselineScore(
-        figures=scores,
+        figures=_scores(head, figures.counted(truth, theirs, size)),
         gain={
             name: figures.interval(measure(ours) - measure(other))
-            for name, measure in zip(COMPARED, measures, strict=True)
+            for name, measure in _measures(head).items()
         },
     )

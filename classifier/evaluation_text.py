@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from classifier.baselines import NAMES
-from classifier.evaluate import COMPARED, SURE_SHARE, Evaluation, HeadScore
+from classifier.evaluate import SURE_SHARE, Evaluation, HeadScore
 
 _LABELLED_BY_AI = frozenset({"ibm_customer_care", "semeval_brand"})
 _SOURCES_SHOWN = 12
@@ -159,8 +159,8 @@ def _verdict(evaluation: Evaluation) -> list[str]:
 
 def _beaten(head: str, score: HeadScore) -> Iterator[str]:
     for name, other in score.baselines.items():
-        for figure in COMPARED:
-            ours, theirs = score.figures[figure], other.figures[figure]
+        for figure, ours in score.figures.items():
+            theirs = other.figures[figure]
             if theirs > ours:
                 chance = ", which may be chance" if other.gain[figure][1] >= 0 else ""
                 yield (

@@ -63,17 +63,17 @@ def macro_recall(counts: Counts) -> Shares:
     return _mean_where(recall(counts), counts.sum(-1) > 0)
 
 
-def mean_f1_of(counts: Counts, labels: Sequence[int]) -> float:
+def mean_f1_of(counts: Counts, labels: Sequence[int]) -> Shares:
     """The mean F1 of these labels, whether they occur or not."""
-    return float(f1(counts)[list(labels)].mean())
+    mean: Shares = f1(counts)[..., list(labels)].mean(-1)
+    return mean
 
 
-def f1_of_any(counts: Counts, labels: Sequence[int]) -> float:
+def f1_of_any(counts: Counts, labels: Sequence[int]) -> Shares:
     """The F1 of "one of these labels", all of them taken for one."""
-    inside = np.isin(np.arange(len(counts)), list(labels)).astype(int)
-    folded = np.zeros((2, 2), dtype=np.int64)
-    np.add.at(folded, np.ix_(inside, inside), counts)
-    return float(f1(folded)[1])
+    inside = np.isin(np.arange(counts.shape[-1]), list(labels))
+    true, told = counts[..., inside, :], counts[..., :, inside]
+    return _ratio(2 * true[..., inside].sum((-1, -2)), true.sum((-1, -2)) + told.sum((-1, -2)))
 
 
 def wilson(right: int, n: int) -> Interval:
