@@ -36,6 +36,7 @@ from classifier.examples import (
     written_posts,
 )
 from classifier.heads import Head
+from classifier.labelled import LabelledRow
 from classifier.learning import Item, Learner, Told, computing_type
 from classifier.model import Classifier
 from classifier.recipe import Recipe
@@ -65,7 +66,7 @@ class Sources:
     data: Path
     base: Path
     out: Path
-    feedback: Sequence[BrandExample] = ()
+    feedback: Sequence[LabelledRow] = ()
 
     @property
     def work(self) -> Path:
@@ -119,21 +120,17 @@ class Trainer:
             (brand_mentions(data, "train"), 1.0),
             (labelled_tweets(data), shares.tweets),
             (written_posts(), shares.written),
-            (self.sources.feedback, shares.feedback),
         ]
-        return [
-            _Mention(
-                row.brand.casefold(),
-                row.source,
-                self._item_of(row, share if row.certain else share * shares.unsure),
-            )
+        mentions = [
+            self._mention(row, share if row.certain else share * shares.unsure)
             for rows, share in kinds
             for row in rows
         ]
+        return mentions + [self._mention(row, shares.feedback) for row in self.sources.feedback]
 
-    def _item_of(self, row: BrandExample, weight: float) -> Item:
+    def _mention(self, row: BrandExample | LabelledRow, weight: float) -> "_Mention":
         targets = {head: _certain(label, len(HEADS[head])) for head, label in row.labels.items()}
-        return Item(self.token_ids(row.text), targets, weight)
+        return _Mention(row.brand.casefold(), row.source, Item(self.token_ids(row.text), targets, weight))
 
     # ── the parts ────────────────────────────────────────────────────────────────────────────────
 

@@ -6,14 +6,17 @@ usage, 130 interrupted.
 
 import json
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from casework.errors import HeardError
 from config.usage import WrongUsage
+
+if TYPE_CHECKING:
+    from classifier.labelled import LabelledRow
 
 T = TypeVar("T")
 
@@ -381,12 +384,16 @@ def evaluate(
             "../shared/data.",
         ),
     ] = None,
+    with_feedback: Annotated[
+        bool, typer.Option("--feedback", help="On the posts that the desk corrected or approved.")
+    ] = False,
 ) -> None:
     """Measure the classifier on labelled posts, beside word lists, VADER and TF-IDF."""
     from classifier import evaluation_text
     from config import commands
 
-    measured = commands.evaluate(files or [], training)
+    own = _feedback() if with_feedback else ()
+    measured = commands.evaluate(files or [], training, own)
     if as_json:
         _print_json(evaluation_text.as_json(measured))
     else:
@@ -402,11 +409,27 @@ def train(
         Path | None, typer.Option(help="A recipe of your own; without one, that of the bundled model.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Another seed than the recipe's.")] = None,
+    with_feedback: Annotated[
+        bool, typer.Option("--with-feedback", help="Also from the posts that the desk corrected or approved.")
+    ] = False,
 ) -> None:
     """Train a model from the labelled sets, in about an hour. Goes on where it was cut off."""
     from config import training
 
-    typer.echo(training.train(data, base, out, recipe, seed))
+    own = _feedback() if with_feedback else ()
+    typer.echo(training.train(data, base, out, recipe, seed, own))
+
+
+def _feedback() -> "Sequence[LabelledRow]":
+    """What the desk's decisions teach, as labelled rows; it is an error if that is nothing."""
+    from config import feedback
+
+    gathered = _run(feedback.gather_here())
+    for sentence in gathered.sentences():
+        _say(sentence)
+    if not gathered.rows:
+        raise HeardError("the desk's decisions give no rows: learning.keep in brand.yaml says what is kept")
+    return feedback.labelled(gathered.rows)
 
 
 @feedback_app.command("export")
@@ -444,11 +467,14 @@ def model_use(
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Even if it is worse than the one in use.")
     ] = False,
+    sets: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of the labelled sets that both are measured on.")
+    ] = Path("../shared/data"),
 ) -> None:
     """Let another model judge, once its files are verified; bundled is always there."""
     from config import commands
 
-    _print_choice(commands.model_use(wanted, anyway=anyway))
+    _print_choice(commands.model_use(wanted, sets=sets, anyway=anyway))
 
 
 @model_app.command("undo")

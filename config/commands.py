@@ -23,6 +23,7 @@ from casework.classification import Classification, Urgency
 from casework.clock import SystemClock
 from casework.errors import HeardError
 from casework.words import doubts_said, visible
+from config import comparing
 from config.brand import Brand
 from config.explain import Shown
 from config.init import start_files
@@ -45,6 +46,7 @@ from streams.switch import PauseSwitch
 if TYPE_CHECKING:
     from classifier.evaluate import Evaluation
     from classifier.explain import Mattered
+    from classifier.labelled import LabelledRow
 
 log = structlog.get_logger(__name__)
 
@@ -442,13 +444,19 @@ def _judged(model: Model, batch: list[tuple[int, bytes]], explain: bool) -> list
     ]
 
 
-def evaluate(files: Sequence[Path], training: Path | None) -> "Evaluation":
-    """The model on labelled files, beside the baselines, which learn from the training sets of a folder."""
+def evaluate(
+    files: Sequence[Path], training: Path | None, feedback: Sequence["LabelledRow"] = ()
+) -> "Evaluation":
+    """The model on labelled files, beside the baselines, which learn from the training sets of a folder.
+
+    ``feedback`` are rows of the desk's own; with them alone no file is read.
+    """
     from classifier.baselines import Training
     from classifier.evaluate import evaluate as measure
     from classifier.labelled import read_labelled
 
-    rows = read_labelled(files or [_labelled_file()])
+    files = files or ([] if feedback else [_labelled_file()])
+    rows = [*(read_labelled(files) if files else ()), *feedback]
     learned_from = Training.of(training or (LABELLED_SETS if LABELLED_SETS.is_dir() else None))
     with _counting("posts judged", len(rows)) as judged:
         return measure(load_model(), rows, learned_from, judged)
@@ -470,9 +478,6 @@ def _counting(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 # ── models ───────────────────────────────────────────────────────────────────────────────────────
-
-worse_than: WorseThan | None = None
-"""Compares two models on the fixed sets before one is chosen; None where nothing can be compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -497,14 +502,19 @@ def model_list() -> tuple[Listed, ...]:
     return _models().listed()
 
 
-def model_use(wanted: str, *, anyway: bool) -> Chosen:
-    """Choose a model; one that is worse than the one in use only ``anyway``."""
-    choice = _models().use(
-        wanted, by=_me(), at=SystemClock().now(), worse_than=None if anyway else worse_than, anyway=anyway
-    )
-    compared = anyway or worse_than is not None or choice.name == BUNDLED_NAME
-    notes = () if compared else ("It was not compared with the model before: heard evaluate measures one.",)
+def model_use(wanted: str, *, sets: Path = LABELLED_SETS, anyway: bool = False) -> Chosen:
+    """Choose a model; one that is worse than the one in use on the fixed sets only ``anyway``."""
+    worse = None if anyway else comparison(sets)
+    choice = _models().use(wanted, by=_me(), at=SystemClock().now(), worse_than=worse, anyway=anyway)
+    compared = anyway or worse is not None or choice.name == BUNDLED_NAME
+    notes = () if compared else (f"It was not compared with the model before: no fixed sets in {sets}.",)
     return Chosen(choice, (*notes, *_outvoted()))
+
+
+def comparison(sets: Path) -> WorseThan | None:
+    """How two models are compared on the fixed sets of a folder; None where there are none."""
+    files = comparing.fixed_sets(sets)
+    return partial(comparing.worse_than, sets=files) if files else None
 
 
 def model_undo() -> Chosen:

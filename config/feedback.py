@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from casework.case import Case
 from casework.errors import HeardError
@@ -20,6 +20,9 @@ from config.places import own_brand
 from config.readers import stored
 from platforms.rules import no_learning, said
 from streams.case_store import READ_AT_ONCE, CaseStore
+
+if TYPE_CHECKING:
+    from classifier.labelled import LabelledRow as Labelled
 
 ONLY_OWNER: Final = 0o600
 
@@ -86,6 +89,27 @@ async def gather_here(config: Path | None = None) -> Gathered:
     terms = learning_terms(own_brand(config))
     async with stored() as store:
         return await gather(CaseStore(store), terms)
+
+
+def labelled(rows: Sequence[LabelledRow]) -> list["Labelled"]:
+    """The rows as the classifier measures itself on them and learns from them."""
+    from classifier.examples import HEADS
+    from classifier.labelled import LabelledRow as Labelled
+    from classifier.labelled import learnable
+
+    return [
+        Labelled(
+            row.text,
+            row.source,
+            {
+                "sentiment": HEADS["sentiment"].index(row.labels.sentiment),
+                "intent": HEADS["intent"].index(row.labels.intent),
+                "urgency": HEADS["urgency"].index(learnable(row.labels.urgency)),
+            },
+            row.brand,
+        )
+        for row in rows
+    ]
 
 
 # ── a file ───────────────────────────────────────────────────────────────────────────────────────

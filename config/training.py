@@ -1,7 +1,7 @@
 """Trains a model from the command line: checks what is there, shows how far it is, says what came out."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from casework.errors import HeardError
 
 if TYPE_CHECKING:
+    from classifier.labelled import LabelledRow
     from classifier.learning import Told
     from classifier.train import Say
 
@@ -19,10 +20,18 @@ _SETS = ("tweeteval_sentiment/train.jsonl.gz", "brandgold/train.jsonl.gz", "ibm_
 _BASE_FILES = ("model.safetensors", "config.json", "tokenizer.json")
 
 
-def train(data: Path, base: Path, out: Path, recipe: Path | None, seed: int | None) -> str:
+def train(
+    data: Path,
+    base: Path,
+    out: Path,
+    recipe: Path | None,
+    seed: int | None,
+    feedback: Sequence["LabelledRow"] = (),
+) -> str:
     """Train by a recipe into the folder; a sentence says what came out and how long it took.
 
-    A run that was cut off goes on where it was: its parts are kept in ``out/training``.
+    ``feedback`` are rows that the desk labelled, which are learned from beside the sets. A run that was cut
+    off goes on where it was: its parts are kept in ``out/training``.
 
     Raises:
         HeardError: something that training needs is not there, or the recipe is wrong.
@@ -42,7 +51,7 @@ def train(data: Path, base: Path, out: Path, recipe: Path | None, seed: int | No
         plan = replace(plan, seed=seed)
     started = time.monotonic()
     with _shown() as say:
-        Trainer(plan, Sources(data, base, out), say).train()
+        Trainer(plan, Sources(data, base, out, feedback), say).train()
     minutes = (time.monotonic() - started) / 60
     return f"{read_bundle(out).name} is in {out} after {minutes:.0f} min. Measure it: heard evaluate"
 

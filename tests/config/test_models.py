@@ -310,7 +310,7 @@ def test_a_worse_model_needs_insistence(
 ) -> None:
     """What is worse is listed; code 1."""
     shutil.copytree(BUNDLED, tmp_path / "mine")
-    monkeypatch.setattr(commands, "worse_than", lambda *_: ["intent: .70 instead of .77"])
+    monkeypatch.setattr(commands, "comparison", lambda _sets: lambda *_: ["intent: .70 instead of .77"])
     ended = heard("model", "use", "mine")
 
     assert ended.code == 1
