@@ -79,6 +79,47 @@ def labelled_tweets(data: Path) -> list[BrandExample]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """What the larger model makes of one public post: shares of the labels of each head, in their order."""
+
+    text: str
+    shares: dict[str, list[float]]
+
+
+def beliefs_about_mentions(data: Path) -> list[Belief]:
+    """What the larger model believes of posts in the public sets and of our own, found by fingerprint.
+
+    Posts whose text is in no set of ``data`` are left out.
+    """
+    path = LESSONS / "mentions.safetensors"
+    if not path.exists():
+        return []
+    with safe_open(path, "numpy") as kept:
+        marks = kept.get_tensor("fingerprint").tolist()
+        shares = {head: (kept.get_tensor(head) / 255.0).tolist() for head in HEADS}
+    texts = {int(fingerprint(text), 16): text for text in _public_texts(data)}
+    return [
+        Belief(texts[mark], {head: rows[place] for head, rows in shares.items()})
+        for place, mark in enumerate(marks)
+        if mark in texts
+    ]
+
+
+def _public_texts(data: Path) -> Iterator[str]:
+    yield from (row.text for row in tweets(data, "train"))
+    yield from (row.text for row in brand_mentions(data, "train"))
+    yield from (row.text for row in written_posts())
+    yield from _follow_ups(data)
+    for name in _ASKED_OF_BOTS:
+        if (data / f"{name}.jsonl.gz").exists():
+            yield from (row["text"] for row in _rows(data / f"{name}.jsonl.gz"))
+
+
+_ASKED_OF_BOTS = ("bitext/all", "banking77/train")
+"""Questions to bots. Their own labels mislead; as text for the larger model to judge they help."""
+
+
 def teacher_beliefs(rows: Sequence[TweetExample]) -> list[list[float]] | None:
     """What a larger model believes each tweet's tone to be, in shares; None where it judged other rows.
 

@@ -30,6 +30,8 @@ class Shares:
     """A post written for training."""
     replayed: float = 0.5
     """A tweet of stage one that is read again in stage two, lest its tone be forgotten."""
+    believed: float = 0.3
+    """A post that nobody labelled, with the larger model's belief alone."""
     feedback: float = 1.0
     """A mention whose labels somebody at the desk corrected."""
 
@@ -42,8 +44,8 @@ class Recipe:
     ``replayed`` tweets of stage one are read again in each of its epochs. ``folds`` is how many parts the
     brands are dealt into: each part is judged by a model that saw the others alone, and on those answers
     the reading of the logits is fitted. ``teacher`` is the share of the larger model's belief in what a
-    tweet's tone is; the rest is the crowd's label. ``recall_of_high`` is how many of the mentions that
-    cannot wait are to be found.
+    tweet's tone is, ``teacher_of_mentions`` in what a labelled mention is; the rest is the label.
+    ``recall_of_high`` is how many of the mentions that cannot wait are to be found.
     """
 
     tone: Stage
@@ -53,6 +55,7 @@ class Recipe:
     replayed: int = 4_000
     folds: int = 4
     teacher: float = 0.7
+    teacher_of_mentions: float = 0.5
     anchored_every: int = 3
     longest: int = 96
     recall_of_high: float = 0.82

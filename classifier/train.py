@@ -29,6 +29,7 @@ from classifier.examples import (
     HEADS,
     BrandExample,
     TweetExample,
+    beliefs_about_mentions,
     brand_mentions,
     labelled_tweets,
     teacher_beliefs,
@@ -104,12 +105,10 @@ class Trainer:
 
     def _items_of_tweets(self, rows: Sequence[TweetExample]) -> list[Item]:
         beliefs = teacher_beliefs(rows)
-        trusted = self.recipe.teacher if beliefs is not None else 0.0
         items = []
         for place, row in enumerate(rows):
             crowd = _certain(row.sentiment, len(HEADS["sentiment"]))
-            believed = crowd if beliefs is None else beliefs[place]
-            target = [trusted * b + (1 - trusted) * c for b, c in zip(believed, crowd, strict=True)]
+            target = crowd if beliefs is None else _mixed(beliefs[place], crowd, self.recipe.teacher)
             # These tweets are of no brand: whoever they name is a friend.
             items.append(Item(self.token_ids(row.text, handles=()), {"sentiment": target}))
         return items
@@ -121,16 +120,29 @@ class Trainer:
             (labelled_tweets(data), shares.tweets),
             (written_posts(), shares.written),
         ]
+        beliefs = {belief.text: belief.shares for belief in beliefs_about_mentions(data)}
         mentions = [
-            self._mention(row, share if row.certain else share * shares.unsure)
+            self._mention(row, share if row.certain else share * shares.unsure, beliefs.get(row.text))
             for rows, share in kinds
             for row in rows
         ]
-        return mentions + [self._mention(row, shares.feedback) for row in self.sources.feedback]
+        mentions += [self._mention(row, shares.feedback, None) for row in self.sources.feedback]
+        labelled = {row.text for rows, _ in kinds for row in rows}
+        return mentions + [
+            _Mention("", "believed", Item(self.token_ids(text), believed, shares.believed))
+            for text, believed in beliefs.items()
+            if text not in labelled
+        ]
 
-    def _mention(self, row: BrandExample | LabelledRow, weight: float) -> "_Mention":
+    def _mention(
+        self, row: BrandExample | LabelledRow, weight: float, believed: Mapping[str, Sequence[float]] | None
+    ) -> "_Mention":
+        trusted = self.recipe.teacher_of_mentions
         targets = {head: _certain(label, len(HEADS[head])) for head, label in row.labels.items()}
-        return _Mention(row.brand.casefold(), row.source, Item(self.token_ids(row.text), targets, weight))
+        if believed is not None:
+            targets = {head: _mixed(believed[head], target, trusted) for head, target in targets.items()}
+        item = Item(self.token_ids(row.text), targets, weight)
+        return _Mention(row.brand.casefold(), row.source, item, row.labels)
 
     # ── the parts ────────────────────────────────────────────────────────────────────────────────
 
@@ -203,7 +215,9 @@ class Trainer:
 
     def _heads(self, tone: Mapping[str, Tensor]) -> dict[str, Head]:
         logits, asked = self._unseen(tone)
-        return fitted_heads(logits, [mention.item for mention in asked], self.recipe.recall_of_high)
+        return fitted_heads(
+            logits, [dict(mention.labels or {}) for mention in asked], self.recipe.recall_of_high
+        )
 
     def _unseen(self, tone: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list["_Mention"]]:
         """Every labelled mention judged by a model that never saw its brand."""
@@ -241,6 +255,8 @@ class _Mention:
     brand: str
     source: str
     item: Item
+    labels: Mapping[str, int] | None = None
+    """What people, or those who stood in for them, said; None where only the larger model was asked."""
 
     @property
     def is_real(self) -> bool:
@@ -280,7 +296,7 @@ def dealt(mentions: Sequence[_Mention], folds: int) -> list[frozenset[str]]:
 
 
 def fitted_heads(
-    logits: Mapping[str, Tensor], asked: Sequence[Item], recall_of_high: float
+    logits: Mapping[str, Tensor], asked: Sequence[Mapping[str, int]], recall_of_high: float
 ) -> dict[str, Head]:
     """How each head is read, fitted on answers about brands that were never seen."""
     goals: dict[str, calibrate.Goal | None] = {
@@ -292,7 +308,7 @@ def fitted_heads(
         head: calibrate.fitted(
             [str(label) for label in labels],
             logits[head].double().numpy(),
-            np.array([int(np.argmax(item.targets[head])) for item in asked]),
+            np.array([truth[head] for truth in asked]),
             goals[head],
         )
         for head, labels in HEADS.items()
@@ -326,6 +342,11 @@ def _means(judge: Judge, texts: Sequence[Sequence[int]], device: torch.device) -
             for place, vector in zip(places, functional.normalize(mean.float(), dim=1).cpu(), strict=True):
                 found[place] = vector.clone()
     return found
+
+
+def _mixed(believed: Sequence[float], label: Sequence[float], trusted: float) -> list[float]:
+    """The label, softened by what the larger model believes."""
+    return [trusted * ours + (1 - trusted) * theirs for ours, theirs in zip(believed, label, strict=True)]
 
 
 def _certain(label: int, labels: int) -> list[float]:
