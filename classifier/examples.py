@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import random
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -104,6 +105,17 @@ def beliefs_about_mentions(data: Path) -> list[Belief]:
         for place, mark in enumerate(marks)
         if mark in texts
     ]
+
+
+def unlabelled_posts(data: Path, tweets_wanted: int = 4_800, asked_wanted: int = 750) -> list[str]:
+    """Posts that nobody labelled, always the same: tweets, and of each set of questions to bots a few."""
+    draw = random.Random(21)  # noqa: S311 - to repeat, not to hide
+    posts = [row.text for row in tweets(data, "train")]
+    chosen = draw.sample(posts, min(tweets_wanted, len(posts)))
+    for name in _ASKED_OF_BOTS:
+        asked = [row["text"] for row in _rows(data / f"{name}.jsonl.gz")]
+        chosen += draw.sample(asked, min(asked_wanted, len(asked)))
+    return chosen
 
 
 def _public_texts(data: Path) -> Iterator[str]:

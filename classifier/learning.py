@@ -21,7 +21,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from classifier.encoder import Judge, Padded
+from classifier.encoder import Padded
 
 _CLIPPED_AT: Final = 1.0
 _CHECKPOINT_EVERY_S: Final = 120.0
@@ -56,7 +56,6 @@ class Stage:
     smoothing: float = 0.05
     warmup: float = 0.06
     weight_decay: float = 0.01
-    dropout: float = 0.1
     balance: float = 0.5
     """Labels weigh in proportion to their frequency to the power of minus this."""
 
@@ -64,10 +63,10 @@ class Stage:
 class Dropout(nn.Module):
     """Dropout whose masks come from a quick generator: torch's own took a fifth of a training step."""
 
-    def __init__(self, share: float, seed: int) -> None:
+    def __init__(self, share: float) -> None:
         super().__init__()
         self._least = round(share * 256)
-        self._draw = np.random.Generator(np.random.SFC64(seed))
+        self._draw = np.random.Generator(np.random.SFC64(0))
 
     def forward(self, rows: Tensor) -> Tensor:
         """Drop about the share, and make up for it."""
@@ -94,9 +93,12 @@ class Told:
 
 @dataclass(slots=True)
 class Learner:
-    """Runs stages on one judge. ``tell`` is called after every step."""
+    """Runs stages on one judge: a module that answers a `Padded` batch as `classifier.encoder.Judge` does.
 
-    judge: Judge
+    ``tell`` is called after every step.
+    """
+
+    judge: nn.Module
     learns: frozenset[str]
     """The names of the weights that learn."""
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
@@ -110,7 +112,7 @@ class Learner:
         """
         if not items:
             raise ValueError("there is nothing to learn from")
-        working = self._working_copy(stage, seed)
+        working = self._working_copy()
         weights = {name: weight for name, weight in self.judge.named_parameters() if name in self.learns}
         optimiser = _optimiser(weights, stage)
         order = _batches([len(item.ids) for item in items], stage, seed)
@@ -141,13 +143,9 @@ class Learner:
         kept.forget()
         self.judge.eval()
 
-    def _working_copy(self, stage: Stage, seed: int) -> Judge:
+    def _working_copy(self) -> nn.Module:
         self.judge.to(self.device)
         working = copy.deepcopy(self.judge).to(computing_type(self.device))
-        dropout = Dropout(stage.dropout, seed)
-        working.encoder.dropout = dropout
-        for layer in working.encoder.layers:
-            layer.dropout = dropout
         for name, weight in working.named_parameters():
             weight.requires_grad_(name in self.learns)
         return working.train()
@@ -169,7 +167,7 @@ class _Losses:
         heads = sorted({head for item in items for head in item.targets})
         self._weights = {head: label_weights(items, head, stage.balance).to(device) for head in heads}
 
-    def of(self, judge: Judge, batch: Sequence[Item]) -> Tensor:
+    def of(self, judge: nn.Module, batch: Sequence[Item]) -> Tensor:
         first = next(judge.parameters())
         padded = Padded.of([item.ids for item in batch], first.dtype).to(self._device)
         logits, mean = judge(padded)
@@ -239,7 +237,7 @@ def _optimiser(weights: Mapping[str, Tensor], stage: Stage) -> torch.optim.Optim
     )
 
 
-def _take_gradients(working: Judge, weights: Mapping[str, Tensor]) -> None:
+def _take_gradients(working: nn.Module, weights: Mapping[str, Tensor]) -> None:
     for name, weight in working.named_parameters():
         if name in weights:
             weights[name].grad = (
@@ -249,7 +247,7 @@ def _take_gradients(working: Judge, weights: Mapping[str, Tensor]) -> None:
 
 
 @torch.no_grad()
-def _refresh(working: Judge, weights: Mapping[str, Tensor]) -> None:
+def _refresh(working: nn.Module, weights: Mapping[str, Tensor]) -> None:
     for name, weight in working.named_parameters():
         if name in weights:
             weight.copy_(weights[name])

@@ -58,6 +58,7 @@ class Recipe:
     teacher_of_mentions: float = 0.5
     anchored_every: int = 3
     longest: int = 96
+    dropout: float = 0.1
     recall_of_high: float = 0.82
     shares: Shares = field(default_factory=Shares)
 

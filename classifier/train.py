@@ -38,7 +38,7 @@ from classifier.examples import (
 )
 from classifier.heads import Head
 from classifier.labelled import LabelledRow
-from classifier.learning import Item, Learner, Told, computing_type
+from classifier.learning import Dropout, Item, Learner, Told, computing_type
 from classifier.model import Classifier
 from classifier.recipe import Recipe
 from classifier.text import model_input
@@ -107,7 +107,7 @@ class Trainer:
         beliefs = teacher_beliefs(rows)
         items = []
         for place, row in enumerate(rows):
-            crowd = _certain(row.sentiment, len(HEADS["sentiment"]))
+            crowd = certain(row.sentiment, len(HEADS["sentiment"]))
             target = crowd if beliefs is None else _mixed(beliefs[place], crowd, self.recipe.teacher)
             # These tweets are of no brand: whoever they name is a friend.
             items.append(Item(self.token_ids(row.text, handles=()), {"sentiment": target}))
@@ -138,7 +138,7 @@ class Trainer:
         self, row: BrandExample | LabelledRow, weight: float, believed: Mapping[str, Sequence[float]] | None
     ) -> "_Mention":
         trusted = self.recipe.teacher_of_mentions
-        targets = {head: _certain(label, len(HEADS[head])) for head, label in row.labels.items()}
+        targets = {head: certain(label, len(HEADS[head])) for head, label in row.labels.items()}
         if believed is not None:
             targets = {head: _mixed(believed[head], target, trusted) for head, target in targets.items()}
         item = Item(self.token_ids(row.text), targets, weight)
@@ -168,7 +168,8 @@ class Trainer:
 
     def _fresh(self, weights: Mapping[str, Tensor] | None = None) -> Judge:
         torch.manual_seed(self.recipe.seed)
-        judge = Judge(self._shape, {name: len(labels) for name, labels in HEADS.items()})
+        heads = {name: len(labels) for name, labels in HEADS.items()}
+        judge = Judge(self._shape, heads, Dropout(self.recipe.dropout))
         judge.encoder.load_state_dict(self._first)
         if weights is not None:
             judge.load_state_dict(dict(weights))
@@ -349,5 +350,6 @@ def _mixed(believed: Sequence[float], label: Sequence[float], trusted: float) ->
     return [trusted * ours + (1 - trusted) * theirs for ours, theirs in zip(believed, label, strict=True)]
 
 
-def _certain(label: int, labels: int) -> list[float]:
+def certain(label: int, labels: int) -> list[float]:
+    """The shares of the labels of a head where one is certain."""
     return [float(place == label) for place in range(labels)]
