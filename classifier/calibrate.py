@@ -5,6 +5,7 @@ Everything is fitted on answers of models that had not seen the brand they were 
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -29,21 +30,41 @@ Goal = Callable[[Truth, Truth], float]
 """How good answers are: the truth, the answers; the larger the better."""
 
 
-def fitted(labels: Sequence[str], logits: Numbers, truth: Truth, goal: Goal | None = None) -> Head:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Answers, a row of logits for each text and a column for each label; the index of each right label."""
+
+    logits: Numbers
+    truth: Truth
+
+
+def fitted(
+    labels: Sequence[str], asked: Asked, goal: Goal | None = None, beside: Asked | None = None
+) -> Head:
     """The reading of a head: fitted probabilities, a lean that serves the goal best, thresholds.
 
-    ``logits`` has a row for each text and a column for each label; ``truth`` the index of the right label.
+    ``beside`` are answers of another kind that the lean is to serve as well as those that were asked;
+    probabilities and thresholds are fitted on the latter alone.
     """
-    temperature, bias = probabilities_fitted(logits, truth)
-    lean = (
-        lean_fitted(np.log(_shares(logits, temperature, bias)), truth, goal)
-        if goal
-        else np.zeros(len(labels))
-    )
+    temperature, bias = probabilities_fitted(asked.logits, asked.truth)
+    lean = np.zeros(len(labels))
+    if goal is not None:
+        both = [asked] if beside is None else [asked, beside]
+        lean = _lean_for_all(both, temperature, bias, goal)
     plain = Head(tuple(labels), temperature, tuple(bias), tuple(lean), (0.0,) * len(labels))
-    return Head(
-        plain.labels, plain.temperature, plain.bias, plain.lean, thresholds_fitted(plain, logits, truth)
-    )
+    return replace(plain, sure_at=thresholds_fitted(plain, asked.logits, asked.truth))
+
+
+def _lean_for_all(sets: Sequence[Asked], temperature: float, bias: Numbers, goal: Goal) -> Numbers:
+    """The lean whose mean over the sets is best, however many rows each has."""
+    cuts = np.cumsum([len(one.truth) for one in sets])[:-1]
+
+    def mean(truth: Truth, told: Truth) -> float:
+        parts = zip(np.split(truth, cuts), np.split(told, cuts), strict=True)
+        return float(np.mean([goal(true, said) for true, said in parts]))
+
+    scores = np.log(_shares(np.concatenate([one.logits for one in sets]), temperature, bias))
+    return lean_fitted(scores, np.concatenate([one.truth for one in sets]), mean)
 
 
 def probabilities_fitted(logits: Numbers, truth: Truth) -> tuple[float, Numbers]:

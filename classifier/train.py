@@ -216,8 +216,16 @@ class Trainer:
 
     def _heads(self, tone: Mapping[str, Tensor]) -> dict[str, Head]:
         logits, asked = self._unseen(tone)
-        return fitted_heads(
-            logits, [dict(mention.labels or {}) for mention in asked], self.recipe.recall_of_high
+        truth = [mention.labels or {} for mention in asked]
+        return fitted_heads(logits, truth, self._tweets_beside(), self.recipe.recall_of_high)
+
+    def _tweets_beside(self) -> calibrate.Asked:
+        """TweetEval's validation tweets as the first fold's model judges them; nothing learned them."""
+        rows = tweets(self.sources.data, "val")
+        judge = self._fresh(load_file(self.sources.work / "fold-1.safetensors"))
+        logits = logits_of(judge, [self.token_ids(row.text, handles=()) for row in rows])
+        return calibrate.Asked(
+            logits["sentiment"].double().numpy(), np.array([row.sentiment for row in rows])
         )
 
     def _unseen(self, tone: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list["_Mention"]]:
@@ -297,22 +305,23 @@ def dealt(mentions: Sequence[_Mention], folds: int) -> list[frozenset[str]]:
 
 
 def fitted_heads(
-    logits: Mapping[str, Tensor], asked: Sequence[Mapping[str, int]], recall_of_high: float
+    logits: Mapping[str, Tensor],
+    truth: Sequence[Mapping[str, int]],
+    tone: calibrate.Asked,
+    recall_of_high: float,
 ) -> dict[str, Head]:
-    """How each head is read, fitted on answers about brands that were never seen."""
-    goals: dict[str, calibrate.Goal | None] = {
-        "sentiment": calibrate.macro_recall,
-        "intent": None,
-        "urgency": calibrate.missed_costs_most(HEADS["urgency"].index("high"), recall_of_high),
+    """How each head is read, fitted on answers about brands never seen, and of tone on tweets too."""
+    asked = {
+        head: calibrate.Asked(logits[head].double().numpy(), np.array([one[head] for one in truth]))
+        for head in HEADS
     }
+    high = HEADS["urgency"].index("high")
+    missed = calibrate.missed_costs_most(high, recall_of_high)
+    names = {head: [str(label) for label in labels] for head, labels in HEADS.items()}
     return {
-        head: calibrate.fitted(
-            [str(label) for label in labels],
-            logits[head].double().numpy(),
-            np.array([truth[head] for truth in asked]),
-            goals[head],
-        )
-        for head, labels in HEADS.items()
+        "sentiment": calibrate.fitted(names["sentiment"], asked["sentiment"], calibrate.macro_recall, tone),
+        "intent": calibrate.fitted(names["intent"], asked["intent"]),
+        "urgency": calibrate.fitted(names["urgency"], asked["urgency"], missed),
     }
 
 

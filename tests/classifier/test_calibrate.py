@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from classifier.calibrate import (
+    Asked,
     fitted,
     lean_fitted,
     macro_f1,
@@ -60,7 +61,7 @@ def test_a_label_whose_miss_costs_most_is_found_as_often_as_wanted() -> None:
 def test_a_guess_is_what_comes_true_in_less_than_half_of_the_cases() -> None:
     """Above its threshold a label is right more often than not."""
     logits, truth = _world(4_000, oversure=1.0)
-    head = fitted(("a", "b", "c"), logits, truth)
+    head = fitted(("a", "b", "c"), Asked(logits, truth))
     verdicts = [head.read(row) for row in logits.tolist()]
     unsure = [
         head.labels[int(true)] == one.label for true, one in zip(truth, verdicts, strict=True) if not one.sure
@@ -83,3 +84,13 @@ def test_macro_figures_agree_with_scikit_learn() -> None:
     truth, told = draw.integers(0, 4, 300), draw.integers(0, 4, 300)
     assert macro_f1(truth, told) == pytest.approx(metrics.f1_score(truth, told, average="macro"))
     assert macro_recall(truth, told) == pytest.approx(metrics.recall_score(truth, told, average="macro"))
+
+
+def test_a_lean_serves_two_kinds_of_rows_as_well_as_one() -> None:
+    """A thousand tweets do not outvote a hundred mentions: the mean of both counts."""
+    few, many = Asked(*_world(300, 1.0, seed=2)), Asked(*_world(6_000, 1.0, seed=3))
+    shifted = Asked(many.logits - np.array([0.0, 2.0, 0.0]), many.truth)
+    alone = fitted(("a", "b", "c"), few, macro_recall)
+    both = fitted(("a", "b", "c"), few, macro_recall, beside=shifted)
+    assert both.lean[1] > alone.lean[1]
+    assert (both.temperature, both.bias) == (alone.temperature, alone.bias)

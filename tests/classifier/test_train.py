@@ -113,6 +113,7 @@ def _toy_data(folder: Path) -> Path:
         ("brandgold/train", mentions),
         ("ibm_customer_care/dev", [{"turns": [{"who": "customer", "text": "tweet 1 http"}]}]),
         ("ibm_customer_care/test", []),
+        ("tweeteval_sentiment/val", tweets[:9]),
     ):
         path = folder / f"{name}.jsonl.gz"
         path.parent.mkdir(parents=True, exist_ok=True)
