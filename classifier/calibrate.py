@@ -38,41 +38,28 @@ class Asked:
     truth: Truth
 
 
-def fitted(
-    labels: Sequence[str], asked: Asked, goal: Goal | None = None, beside: Asked | None = None
-) -> Head:
+def fitted(labels: Sequence[str], asked: Asked, goal: Goal | None = None, *, biased: bool = True) -> Head:
     """The reading of a head: fitted probabilities, a lean that serves the goal best, thresholds.
 
-    ``beside`` are answers of another kind that the lean is to serve as well as those that were asked;
-    probabilities and thresholds are fitted on the latter alone.
+    Without ``biased`` a temperature is all that is fitted, which changes no label: for answers whose labels
+    are expected to be spread otherwise than among those that were asked.
     """
-    temperature, bias = probabilities_fitted(asked.logits, asked.truth)
+    temperature, bias = probabilities_fitted(asked, biased=biased)
     lean = np.zeros(len(labels))
     if goal is not None:
-        both = [asked] if beside is None else [asked, beside]
-        lean = _lean_for_all(both, temperature, bias, goal)
+        lean = lean_fitted(np.log(_shares(asked.logits, temperature, bias)), asked.truth, goal)
     plain = Head(tuple(labels), temperature, tuple(bias), tuple(lean), (0.0,) * len(labels))
     return replace(plain, sure_at=thresholds_fitted(plain, asked.logits, asked.truth))
 
 
-def _lean_for_all(sets: Sequence[Asked], temperature: float, bias: Numbers, goal: Goal) -> Numbers:
-    """The lean whose mean over the sets is best, however many rows each has."""
-    cuts = np.cumsum([len(one.truth) for one in sets])[:-1]
-
-    def mean(truth: Truth, told: Truth) -> float:
-        parts = zip(np.split(truth, cuts), np.split(told, cuts), strict=True)
-        return float(np.mean([goal(true, said) for true, said in parts]))
-
-    scores = np.log(_shares(np.concatenate([one.logits for one in sets]), temperature, bias))
-    return lean_fitted(scores, np.concatenate([one.truth for one in sets]), mean)
-
-
-def probabilities_fitted(logits: Numbers, truth: Truth) -> tuple[float, Numbers]:
+def probabilities_fitted(asked: Asked, *, biased: bool = True) -> tuple[float, Numbers]:
     """The temperature, and the bias of each label, under which the truth was most likely."""
-    said, right = torch.from_numpy(logits).double(), torch.from_numpy(truth)
+    said, right = torch.from_numpy(asked.logits).double(), torch.from_numpy(asked.truth)
     heat = torch.zeros((), dtype=torch.float64, requires_grad=True)
-    bias = torch.zeros(said.shape[1], dtype=torch.float64, requires_grad=True)
-    search = torch.optim.LBFGS([heat, bias], max_iter=200, line_search_fn="strong_wolfe")
+    bias = torch.zeros(said.shape[1], dtype=torch.float64, requires_grad=biased)
+    search = torch.optim.LBFGS(
+        [heat, bias] if biased else [heat], max_iter=200, line_search_fn="strong_wolfe"
+    )
 
     def loss() -> Tensor:
         search.zero_grad()

@@ -50,6 +50,7 @@ class Recipe:
 
     tone: Stage
     brand: Stage
+    together: Stage
     seed: int = 7
     orders: int = 3
     replayed: int = 4_000

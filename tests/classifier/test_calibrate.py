@@ -27,7 +27,7 @@ def _world(n: int, oversure: float, seed: int = 1) -> tuple[np.ndarray, np.ndarr
 
 def test_an_oversure_head_is_cooled_by_as_much_as_it_boasts() -> None:
     """Logits three times too large get a temperature of about three and no bias to speak of."""
-    temperature, bias = probabilities_fitted(*_world(4_000, oversure=3.0))
+    temperature, bias = probabilities_fitted(Asked(*_world(4_000, oversure=3.0)))
     assert temperature == pytest.approx(3.0, rel=0.1)
     assert np.abs(bias).max() < 0.15
 
@@ -35,7 +35,7 @@ def test_an_oversure_head_is_cooled_by_as_much_as_it_boasts() -> None:
 def test_a_head_that_favours_a_label_is_set_right() -> None:
     """What was added to one logit is taken off again."""
     logits, truth = _world(4_000, oversure=1.0)
-    _, bias = probabilities_fitted(logits + np.array([0.0, 0.0, 1.0]), truth)
+    _, bias = probabilities_fitted(Asked(logits + np.array([0.0, 0.0, 1.0]), truth))
     assert bias[2] - bias[1] == pytest.approx(-1.0, abs=0.25)
 
 
@@ -86,11 +86,11 @@ def test_macro_figures_agree_with_scikit_learn() -> None:
     assert macro_recall(truth, told) == pytest.approx(metrics.recall_score(truth, told, average="macro"))
 
 
-def test_a_lean_serves_two_kinds_of_rows_as_well_as_one() -> None:
-    """A thousand tweets do not outvote a hundred mentions: the mean of both counts."""
-    few, many = Asked(*_world(300, 1.0, seed=2)), Asked(*_world(6_000, 1.0, seed=3))
-    shifted = Asked(many.logits - np.array([0.0, 2.0, 0.0]), many.truth)
-    alone = fitted(("a", "b", "c"), few, macro_recall)
-    both = fitted(("a", "b", "c"), few, macro_recall, beside=shifted)
-    assert both.lean[1] > alone.lean[1]
-    assert (both.temperature, both.bias) == (alone.temperature, alone.bias)
+def test_without_a_bias_no_label_changes() -> None:
+    """Only how sure the answers are is fitted, where labels will be spread otherwise."""
+    logits, truth = _world(2_000, oversure=2.0)
+    head = fitted(("a", "b", "c"), Asked(logits, truth), biased=False)
+    assert (head.bias, head.lean) == ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+    assert head.temperature == pytest.approx(2.0, rel=0.15)
+    told = [head.labels.index(head.read(row).label) for row in logits.tolist()]
+    assert told == logits.argmax(1).tolist()

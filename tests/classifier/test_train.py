@@ -30,6 +30,7 @@ TOY_SHAPE = {
 TOY = Recipe(
     tone=Stage(epochs=1, batch=4, encoder_rate=1e-3, head_rate=1e-3),
     brand=Stage(epochs=2, batch=4, encoder_rate=1e-3, head_rate=1e-3),
+    together=Stage(epochs=1, batch=8, encoder_rate=1e-3, head_rate=1e-3),
     orders=2,
     replayed=4,
     folds=2,
@@ -113,7 +114,6 @@ def _toy_data(folder: Path) -> Path:
         ("brandgold/train", mentions),
         ("ibm_customer_care/dev", [{"turns": [{"who": "customer", "text": "tweet 1 http"}]}]),
         ("ibm_customer_care/test", []),
-        ("tweeteval_sentiment/val", tweets[:9]),
     ):
         path = folder / f"{name}.jsonl.gz"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -159,7 +159,7 @@ def test_a_training_that_was_cut_off_goes_on_with_the_part_it_was_in(tmp_path: P
         Trainer(TOY, sources, cut_off).train()
     parts: list[str] = []
     Trainer(TOY, sources, lambda part, _told: parts.append(part)).train()
-    assert set(parts) == {"brands-2", "fold-1", "fold-2"}
+    assert set(parts) == {"brands-2", "together", "fold-1", "fold-2"}
     assert read_bundle(sources.out).name == read_bundle(whole).name
 
 
