@@ -46,8 +46,10 @@ bench: install ## Measure the line against ceilings taken in the same run
 DATA ?= ../shared/data
 BASE ?= base
 
-train: install ## Train the bundled model again: make train DATA=… BASE=… (docs/model.md)
-	$(BIN)/python -m classifier.train --data $(DATA) --base $(BASE) --out classifier/bundled
+OUT ?= trained
+
+train: install ## Train a model: make train DATA=… BASE=… OUT=… (docs/model.md)
+	$(BIN)/heard train $(OUT) --data $(DATA) --base $(BASE)
 
 campaign: install ## Kill the demo day over and over and compare the totals (minutes)
 	$(BIN)/python -m pytest tests/campaigns -m campaign

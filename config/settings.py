@@ -112,7 +112,7 @@ class ClassifierSettings(_Group):
     threads: int = Field(default=1, ge=1, le=1024)
     """HEARD_CLASSIFIER__THREADS: threads of the model. Two workers of one thread beat one worker of two."""
     model: Text = "bundled"
-    """HEARD_CLASSIFIER__MODEL: `bundled`, or a folder that `make train` wrote."""
+    """HEARD_CLASSIFIER__MODEL: `bundled`, or a folder that `heard train` wrote."""
 
 
 class XSettings(_Group):
