@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, TextIO
@@ -37,20 +38,25 @@ from streams.connection import open_store
 from streams.switch import PauseSwitch
 
 if TYPE_CHECKING:
+    from classifier.composed import Judging
     from classifier.evaluate import Evaluation
-    from classifier.model import Classifier
 
 AT_ONCE: Final = 64
 SHOWN_LINES: Final = 20
 
 
-def load_model() -> "Classifier":
-    """The bundled model; torch is imported here and not before."""
-    from classifier.model import BUNDLED, Classifier
+def load_model(brand: Brand | None = None) -> "Judging":
+    """The model that the settings choose; torch is imported here and not before."""
+    from classifier.composed import load
+    from config.judging import choice_of
 
-    wanted = here().settings.classifier
-    folder = BUNDLED if wanted.model == "bundled" else Path(wanted.model)
-    return Classifier.load(folder, threads=wanted.threads)
+    wanted = here(brand=brand).settings.classifier
+    return load(choice_of(wanted), threads=wanted.threads, say=lambda words: typer.echo(words, err=True))
+
+
+def _own_model() -> "Judging":
+    """The brand's model, for the commands that need no brand."""
+    return load_model(own_brand() if brand_file(None).exists() else None)
 
 
 # ── recorded days ────────────────────────────────────────────────────────────────────────────────
@@ -95,7 +101,7 @@ async def demo_live(
             typer.echo("Going on with the day where it was left; --again starts it over.", err=True)
         await running.demo(
             recording,
-            load_model(),
+            load_model(recording.brand),
             speed=speed,
             listen=listen or place.settings.desk.listen,
             minutes=minutes,
@@ -153,7 +159,7 @@ async def _play(recording: Recording, place: Place, *, again: bool) -> tuple[Sum
     with recording.held(again=again), _nowhere() as nowhere, _bar(recording.feed) as told:
         # Only the log file: standard output is the summary's, standard error the progress bar's.
         set_up_logs(recording.folder, level=place.settings.log.level, stream=nowhere)
-        summary = await play_fast(recording, load_model(), progress=told)
+        summary = await play_fast(recording, load_model(recording.brand), progress=told)
     return summary, time.perf_counter() - started
 
 
@@ -213,7 +219,12 @@ async def up(*, config: Path | None, listen: str | None, only: tuple[str, ...], 
     place = here(brand=brand)
     set_up_logs(place.folder, level=place.settings.log.level, style=place.settings.log.format)
     await running.up(
-        brand, place, load_model, listen=listen or place.settings.desk.listen, only=only, insecure=insecure
+        brand,
+        place,
+        partial(load_model, brand),
+        listen=listen or place.settings.desk.listen,
+        only=only,
+        insecure=insecure,
     )
 
 
@@ -341,7 +352,7 @@ class Judged:
 
 def classify(lines: Iterable[bytes]) -> Iterator[Judged]:
     """Each line judged, in order, many at a time; a line that is no text says so."""
-    model, batch = load_model(), list[tuple[int, bytes]]()
+    model, batch = _own_model(), list[tuple[int, bytes]]()
     for number, raw in enumerate(lines, start=1):
         batch.append((number, raw.rstrip(b"\r\n")))
         if len(batch) == AT_ONCE:
@@ -350,7 +361,7 @@ def classify(lines: Iterable[bytes]) -> Iterator[Judged]:
     yield from _judged(model, batch)
 
 
-def _judged(model: "Classifier", batch: list[tuple[int, bytes]]) -> list[Judged]:
+def _judged(model: "Judging", batch: list[tuple[int, bytes]]) -> list[Judged]:
     texts: dict[int, str] = {}
     errors: dict[int, str] = {}
     for number, raw in batch:
@@ -388,12 +399,12 @@ class Measured:
 
 
 def evaluate(data: Path) -> Measured:
-    """The bundled model on the labelled sets of a folder, beside the baseline."""
+    """The model on the labelled sets of a folder, beside the baseline."""
     from classifier.evaluate import evaluate as measure
 
     if not (data / "brandgold").is_dir():
         raise HeardError(f"{data} has no labelled sets (brandgold/): name the folder that has")
-    evaluation = measure(load_model(), data)
+    evaluation = measure(_own_model(), data)
     return Measured(evaluation, evaluation.beats_baseline_everywhere)
 
 

@@ -48,7 +48,7 @@ async def examine(config: Path | None = None) -> list[Check]:
         place = here(brand=brand)
     except HeardError as error:
         return [*checks, Check("settings", "bad", str(error), "mend the variable it names")]
-    checks += [_model()]
+    checks += for_models(place)
     if brand is not None:
         checks += for_brand(brand)
         checks += await for_slack(brand, place)
@@ -192,13 +192,12 @@ async def for_store(store: Store) -> list[Check]:
     return checks
 
 
-def _model() -> Check:
-    from classifier.bundle import read_bundle
+def for_models(place: Place) -> list[Check]:
+    """Which model judges what, and what is wrong with it."""
+    # The hub's client and numpy take a while to import.
+    from config.judging import examine_models
 
-    try:
-        return Check("model", "ok", f"{read_bundle().name}, checksums right")
-    except HeardError as error:
-        return Check("model", "bad", str(error), "git checkout -- classifier/bundled, or make train")
+    return examine_models(place.settings.classifier)
 
 
 NOT_ACTED_ON: Final = ("privacy.keep_audit", "privacy.mask")
