@@ -50,7 +50,9 @@ class Recipe:
 
     tone: Stage
     brand: Stage
-    together: Stage
+    together: Stage | None = None
+    """A third stage over tweets and mentions alike; None for none. It brought tone .3 points on TweetEval's
+    test and cost four on mentions (docs/adr/0019)."""
     seed: int = 7
     orders: int = 3
     replayed: int = 4_000

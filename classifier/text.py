@@ -72,6 +72,15 @@ def model_input_of_readable(read: str) -> str:
     return spelled + _SHOUTING_MARK if shouted else spelled
 
 
+def tweet_form(text: str) -> str:
+    """The text as models made elsewhere read it: case and emoji kept, `@user` for whoever, `http` for links.
+
+    It is the form of TweetEval, which most models for short posts were trained on.
+    """
+    visible = without_hidden_characters(html.unescape(text[:LONGEST_READ]))[:LONGEST_READ]
+    return _BLANKS.sub(" ", _HANDLE.sub(_SOMEONE, _LINK.sub("http", visible))).strip()
+
+
 def is_longer_than_read(text: str) -> bool:
     """Whether the end of the text is not read at all."""
     return len(text) > LONGEST_READ

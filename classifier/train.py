@@ -1,11 +1,11 @@
 """Trains a model by a recipe, from the base weights and the labelled sets, and writes its bundle.
 
-Three stages. The first teaches the encoder the tone of tweets; the second teaches three heads on mentions
-of brands, several times in different orders, and averages what came out; the third reads all of it once
-more, lest the tone of tweets be forgotten. In all of them the mean vector of a text is held near that of
-the encoder we started from: replies are looked up in the knowledge base with it, and a model that only
-knows tone no longer tells topics apart. Then the brands are dealt into parts, each is judged by a model
-that never saw it, and on those answers `calibrate` fits how logits are read.
+The first stage teaches the encoder the tone of tweets; the second teaches three heads on mentions of
+brands, several times in different orders, and averages what came out; a third, if the recipe has one, reads
+all of it once more. In each the mean vector of a text is held near that of the encoder we started from:
+replies are looked up in the knowledge base with it, and a model that only knows tone no longer tells topics
+apart. Then the brands are dealt into parts, each is judged by a model that never saw it, and on those
+answers `calibrate` fits how logits are read.
 """
 
 import json
@@ -149,14 +149,18 @@ class Trainer:
 
     def train(self) -> None:
         """Do every part, and write the bundle."""
+        # Two threads on such small matrices wait for each other more than they work.
+        torch.set_num_threads(1)
         self.sources.work.mkdir(parents=True, exist_ok=True)
         tone = self._done("tone", self._learn_tone)
         runs = [
             self._done(f"brands-{order + 1}", partial(self._learn_brands, tone, self._brands, order))
             for order in range(self.recipe.orders)
         ]
-        together = self._done("together", partial(self._learn_together, averaged(runs)))
-        self._write(together, self._heads(tone))
+        weights = averaged(runs)
+        if self.recipe.together is not None:
+            weights = self._done("together", partial(self._learn_together, weights, self.recipe.together))
+        self._write(weights, self._heads(tone))
 
     def _done(self, part: str, learn: Callable[[], Judge]) -> dict[str, Tensor]:
         """The weights that a part came to, learned now or in an earlier run."""
@@ -203,11 +207,11 @@ class Trainer:
         items = self._anchored(items, self.recipe.anchored_every)
         return self._learn(self._fresh(tone), part or f"brands-{order + 1}", items, self.recipe.brand, seed)
 
-    def _learn_together(self, averaged: Mapping[str, Tensor]) -> Judge:
+    def _learn_together(self, averaged: Mapping[str, Tensor], stage: Stage) -> Judge:
         """All tweets and all mentions once more: what stage two forgot comes back, and the rest stays."""
         items = [*(mention.item for mention in self._brands), *self._tone]
         items = self._anchored(items, 2 * self.recipe.anchored_every)
-        return self._learn(self._fresh(averaged), "together", items, self.recipe.together, self.recipe.seed)
+        return self._learn(self._fresh(averaged), "together", items, stage, self.recipe.seed)
 
     def _anchored(self, items: Sequence[Item], every: int) -> list[Item]:
         """Every so manieth text knows where the first encoder put its mean vector."""

@@ -25,6 +25,7 @@ from config.brand_file import (
     PLATFORMS,
     AutomaticPart,
     BrandFile,
+    ClassifierPart,
     DeskPart,
     HoursPart,
     LearningPart,
@@ -160,6 +161,11 @@ class Brand:
     def desk(self) -> DeskPart:
         """The web desk, as the file wants it; `config.settings` has the last word."""
         return self.file.desk
+
+    @property
+    def classifier(self) -> ClassifierPart:
+        """Which models judge, as the file wants it; `config.settings` has the last word."""
+        return self.file.classifier
 
     @property
     def knowledge(self) -> Path:

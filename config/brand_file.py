@@ -165,6 +165,17 @@ Masks = Annotated[tuple[MaskLabel, ...], BeforeValidator(_as_list), _or_one_of(M
 ActionLabel = Annotated[str, _label("action", ACTIONS), _one_of(ACTIONS)]
 
 
+MEANS_NOTHING = "ignore"
+"""What a label of another model means that is none of ours."""
+
+SENTIMENTS_OR_NONE = (*SENTIMENTS, MEANS_NOTHING)
+INTENTS_OR_NONE = (*INTENTS, MEANS_NOTHING)
+URGENCIES_OR_NONE = (*URGENCIES, MEANS_NOTHING)
+SentimentMeaning = Annotated[str, _label("sentiment", SENTIMENTS_OR_NONE), _one_of(SENTIMENTS_OR_NONE)]
+IntentMeaning = Annotated[str, _label("intent", INTENTS_OR_NONE), _one_of(INTENTS_OR_NONE)]
+UrgencyMeaning = Annotated[str, _label("urgency", URGENCIES_OR_NONE), _one_of(URGENCIES_OR_NONE)]
+
+
 def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
@@ -667,6 +678,69 @@ class DeskPart(Part):
     )
 
 
+_ANOTHER_MODEL = "Another model for this head: a name on the model hub, or a folder that transformers wrote."
+_ITS_REVISION = "The branch, tag or commit of the model; the hub's main one if left out."
+_ITS_LABELS = "What each label of the model means, or `ignore`; ours by name need no line."
+
+
+class HeadPart(Part):
+    """A model made elsewhere that judges one head in the place of the bundled one."""
+
+    model: Text = Field(description=_ANOTHER_MODEL, examples=["owner/model"])
+    revision: Text | None = Field(default=None, description=_ITS_REVISION, examples=["refs/pr/1"])
+
+
+class SentimentPart(HeadPart):
+    """The model that judges the sentiment."""
+
+    labels: dict[Text, SentimentMeaning] = Field(
+        default={}, description=_ITS_LABELS, examples=["{LABEL_0: negative, LABEL_1: positive}"]
+    )
+
+
+class IntentPart(HeadPart):
+    """The model that judges the intent."""
+
+    labels: dict[Text, IntentMeaning] = Field(
+        default={}, description=_ITS_LABELS, examples=["{refund_request: complaint, greeting: other}"]
+    )
+
+
+class UrgencyPart(HeadPart):
+    """The model that judges the urgency. Word rules still raise what it says."""
+
+    labels: dict[Text, UrgencyMeaning] = Field(
+        default={}, description=_ITS_LABELS, examples=["{P1: high, P2: normal, P3: low}"]
+    )
+
+
+class HeadsPart(Part):
+    """Models made elsewhere, by what they judge; what is not named stays with the bundled model."""
+
+    sentiment: SentimentPart | None = Field(default=None, description="How the author feels.")
+    intent: IntentPart | None = Field(default=None, description="What the author wants.")
+    urgency: UrgencyPart | None = Field(default=None, description="How soon to answer.")
+
+    def named(self) -> tuple[tuple[str, HeadPart], ...]:
+        """The heads that are named, each with its model."""
+        by_head = {"sentiment": self.sentiment, "intent": self.intent, "urgency": self.urgency}
+        return tuple((head, part) for head, part in by_head.items() if part is not None)
+
+
+class ClassifierPart(Part):
+    """Which models judge. Read when Heard starts."""
+
+    model: Text = Field(
+        default="bundled",
+        description=(
+            "`bundled`, a folder that `make train` wrote, or another model by its name on the model hub or "
+            "its folder: it judges what its labels tell, the bundled one the rest."
+        ),
+        examples=["bundled"],
+    )
+    heads: HeadsPart = Field(default=HeadsPart(), description="Other models for single heads.")
+
+
 class KnowledgePart(Part):
     """Where drafts get their facts and wording from, beside brand.yaml."""
 
@@ -725,6 +799,9 @@ class BrandFile(Part):
         default=LearningPart(), description="Whether the desk's corrections may become labelled rows."
     )
     desk: DeskPart = Field(default=DeskPart(), description="The web desk.")
+    classifier: ClassifierPart = Field(
+        default=ClassifierPart(), description="Which models judge what a post means."
+    )
     knowledge: KnowledgePart = Field(
         default=KnowledgePart(), description="Where drafts get facts and wording from."
     )

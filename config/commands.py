@@ -7,7 +7,7 @@ import time
 import webbrowser
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -56,16 +56,30 @@ LABELLED_SETS: Final = Path("../shared/data")
 """Where the labelled sets are on a machine of Heard's developers."""
 
 
-def load_model() -> Model:
-    """The model of the settings, or the chosen one; torch is imported here and not before."""
-    from classifier.model import Classifier
+def load_model(brand: Brand | None = None) -> Model:
+    """The model that the settings choose, or the chosen one; torch is imported here and not before."""
+    from classifier.composed import load
+    from config.judging import choice_of
 
-    settings = here().settings
-    wanted = settings.classifier
-    load = partial(Classifier.load, threads=wanted.threads)
-    if wanted.model != BUNDLED_NAME:
-        return load(Path(wanted.model))
-    return SwappingModel(models_of(settings), load, clock=SystemClock(), tell=_say_of_the_model)
+    settings = here(brand=brand).settings
+    wanted = choice_of(settings.classifier)
+
+    def loaded(bundled: Path) -> Model:
+        chosen = replace(wanted, bundled=bundled)
+        return load(
+            chosen,
+            threads=settings.classifier.threads,
+            say=lambda words: typer.echo(words, err=True),
+        )
+
+    if wanted.names_a_folder:
+        return loaded(wanted.bundled)
+    return SwappingModel(models_of(settings), loaded, clock=SystemClock(), tell=_say_of_the_model)
+
+
+def _own_model() -> Model:
+    """The brand's model, for the commands that need no brand."""
+    return load_model(own_brand() if brand_file(None).exists() else None)
 
 
 def _say_of_the_model(words: str) -> None:
@@ -118,7 +132,7 @@ async def demo_live(
             typer.echo("Going on with the day where it was left; --again starts it over.", err=True)
         await running.demo(
             recording,
-            load_model(),
+            load_model(recording.brand),
             speed=speed,
             listen=listen or place.settings.desk.listen,
             minutes=minutes,
@@ -176,7 +190,7 @@ async def _play(recording: Recording, place: Place, *, again: bool) -> tuple[Sum
     with recording.held(again=again), _nowhere() as nowhere, _bar(recording.feed) as told:
         # Only the log file: standard output is the summary's, standard error the progress bar's.
         set_up_logs(recording.folder, level=place.settings.log.level, stream=nowhere)
-        summary = await play_fast(recording, load_model(), progress=told)
+        summary = await play_fast(recording, load_model(recording.brand), progress=told)
     return summary, time.perf_counter() - started
 
 
@@ -240,7 +254,12 @@ async def up(*, config: Path | None, listen: str | None, only: tuple[str, ...], 
     place = here(brand=brand)
     set_up_logs(place.folder, level=place.settings.log.level, style=place.settings.log.format)
     await running.up(
-        brand, place, load_model, listen=listen or place.settings.desk.listen, only=only, insecure=insecure
+        brand,
+        place,
+        partial(load_model, brand),
+        listen=listen or place.settings.desk.listen,
+        only=only,
+        insecure=insecure,
     )
 
 
@@ -397,7 +416,7 @@ def classify(lines: Iterable[bytes], *, explain: bool = False) -> Iterator[Judge
 
     ``explain`` adds which words mattered, which takes a pass for each word.
     """
-    model, batch = load_model(), list[tuple[int, bytes]]()
+    model, batch = _own_model(), list[tuple[int, bytes]]()
     for number, raw in enumerate(lines, start=1):
         batch.append((number, raw.rstrip(b"\r\n")))
         if len(batch) == AT_ONCE:
@@ -459,7 +478,7 @@ def evaluate(
     rows = [*(read_labelled(files) if files else ()), *feedback]
     learned_from = Training.of(training or (LABELLED_SETS if LABELLED_SETS.is_dir() else None))
     with _counting("posts judged", len(rows)) as judged:
-        return measure(load_model(), rows, learned_from, judged)
+        return measure(_own_model(), rows, learned_from, judged)
 
 
 def _labelled_file() -> Path:

@@ -48,7 +48,7 @@ async def examine(config: Path | None = None) -> list[Check]:
         place = here(brand=brand)
     except HeardError as error:
         return [*checks, Check("settings", "bad", str(error), "mend the variable it names")]
-    checks += [for_model(place)]
+    checks += for_models(place)
     if brand is not None:
         checks += for_brand(brand)
         checks += await for_slack(brand, place)
@@ -192,28 +192,13 @@ async def for_store(store: Store) -> list[Check]:
     return checks
 
 
-def for_model(place: Place) -> Check:
-    """The model that judges here: the one of the settings, the chosen one, or the bundled one."""
-    from config.models import BUNDLED_NAME, models_of, verified_name
+def for_models(place: Place) -> list[Check]:
+    """Which model judges what, who chose it, and what is wrong with it."""
+    # The hub's client and numpy take a while to import.
+    from config.judging import examine_models
+    from config.models import models_of
 
-    wanted, models = place.settings.classifier.model, models_of(place.settings)
-    mend = "git checkout -- classifier/bundled, or make train"
-    try:
-        if wanted != BUNDLED_NAME:
-            mend = "name another folder in HEARD_CLASSIFIER__MODEL, or unset it"
-            return Check("model", "ok", f"{verified_name(Path(wanted))}, checksums right")
-        bundled = verified_name(models.bundled)
-    except HeardError as error:
-        return Check("model", "bad", str(error), mend)
-    try:
-        choice = models.choice()
-        if choice.name == BUNDLED_NAME:
-            return Check("model", "ok", f"{bundled}, checksums right")
-        name = verified_name(models.place(choice.name))
-    except HeardError as error:
-        words = f"the chosen model cannot be used, the bundled one judges instead: {error}"
-        return Check("model", "warn", words, "heard model use bundled, or choose another: heard model list")
-    return Check("model", "ok", f"{name}, checksums right, chosen by {choice.by} on {choice.at[:10]}")
+    return examine_models(place.settings.classifier, models_of(place.settings))
 
 
 NOT_ACTED_ON: Final = ("privacy.keep_audit", "privacy.mask")

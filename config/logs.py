@@ -50,6 +50,7 @@ CHATTY: Final = (
     "apscheduler",  # every ring of the promise clock, each second
     "httpx",  # every request with its address: whom we looked up is nobody's business
     "httpcore",
+    "httpx2",
     "prawcore",  # at its lowest level, the words of replies
     "mastodon",
     "tweepy",

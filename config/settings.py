@@ -16,6 +16,7 @@ from dotenv import dotenv_values
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -106,13 +107,92 @@ class LogSettings(_Group):
     """HEARD_LOG__FORMAT: auto is pretty on a terminal and JSON elsewhere, as machines collect the latter."""
 
 
+def _label_words(value: object) -> object:
+    """``LABEL_0=negative, LABEL_1=neutral`` as a mapping; brand.yaml gives one already."""
+    if not isinstance(value, str):
+        return value
+    pairs = [pair.rpartition("=") for pair in value.split(",") if pair.strip()]
+    if not all(theirs.strip() and ours.strip() for theirs, _, ours in pairs):
+        raise ValueError(
+            "write a label of the model and what it means, as LABEL_0=negative, LABEL_1=positive"
+        )
+    return {theirs.strip(): ours.strip() for theirs, _, ours in pairs}
+
+
+LabelWords = Annotated[dict[Text, Text], BeforeValidator(_label_words)]
+
+
+class HeadSettings(_Group):
+    """A model made elsewhere in the place of the bundled one, for one head."""
+
+    model: Text = "bundled"
+    revision: Text | None = None
+    labels: LabelWords = {}
+
+
+class SentimentSettings(HeadSettings):
+    """The model that judges the sentiment."""
+
+    model: Text = "bundled"
+    """HEARD_CLASSIFIER__HEADS__SENTIMENT__MODEL: `bundled`, a name on the model hub, or a folder that
+    transformers wrote. What judges how an author feels.
+    """
+    revision: Text | None = None
+    """HEARD_CLASSIFIER__HEADS__SENTIMENT__REVISION: a branch, tag or commit of the name on the hub."""
+    labels: LabelWords = {}
+    """HEARD_CLASSIFIER__HEADS__SENTIMENT__LABELS: what the model's labels mean, as LABEL_0=negative,
+    LABEL_1=neutral, LABEL_2=ignore. Names such as Positive need none.
+    """
+
+
+class IntentSettings(HeadSettings):
+    """The model that judges the intent."""
+
+    model: Text = "bundled"
+    """HEARD_CLASSIFIER__HEADS__INTENT__MODEL: `bundled`, a name on the model hub, or a folder that
+    transformers wrote. What judges what an author wants.
+    """
+    revision: Text | None = None
+    """HEARD_CLASSIFIER__HEADS__INTENT__REVISION: a branch, tag or commit of the name on the hub."""
+    labels: LabelWords = {}
+    """HEARD_CLASSIFIER__HEADS__INTENT__LABELS: what the model's labels mean, as refund_request=complaint,
+    greeting=other. Names such as Question need none.
+    """
+
+
+class UrgencySettings(HeadSettings):
+    """The model that judges the urgency."""
+
+    model: Text = "bundled"
+    """HEARD_CLASSIFIER__HEADS__URGENCY__MODEL: `bundled`, a name on the model hub, or a folder that
+    transformers wrote. What judges how soon to answer; word rules still raise it.
+    """
+    revision: Text | None = None
+    """HEARD_CLASSIFIER__HEADS__URGENCY__REVISION: a branch, tag or commit of the name on the hub."""
+    labels: LabelWords = {}
+    """HEARD_CLASSIFIER__HEADS__URGENCY__LABELS: what the model's labels mean, as P1=high, P2=normal, P3=low.
+    Names such as High need none.
+    """
+
+
+class HeadsSettings(_Group):
+    """Models made elsewhere, by head."""
+
+    sentiment: SentimentSettings = SentimentSettings()
+    intent: IntentSettings = IntentSettings()
+    urgency: UrgencySettings = UrgencySettings()
+
+
 class ClassifierSettings(_Group):
     """The model."""
 
     threads: int = Field(default=1, ge=1, le=1024)
     """HEARD_CLASSIFIER__THREADS: threads of the model. Two workers of one thread beat one worker of two."""
     model: Text = "bundled"
-    """HEARD_CLASSIFIER__MODEL: `bundled`, or a folder that `heard train` wrote."""
+    """HEARD_CLASSIFIER__MODEL: `bundled`, a folder that `heard train` wrote, or a name on the model hub or a
+    folder of transformers: that model judges the head that its labels tell, the bundled one the others.
+    """
+    heads: HeadsSettings = HeadsSettings()
 
 
 class XSettings(_Group):
@@ -346,8 +426,15 @@ _Layer = Iterator[tuple[Key, Any, str]]
 
 
 def _of_brand(brand: Brand | None) -> _Layer:
-    if brand is not None and "listen" in brand.desk.model_fields_set:
+    if brand is None:
+        return
+    if "listen" in brand.desk.model_fields_set:
         yield ("desk", "listen"), brand.desk.listen, brand.source.name
+    if "model" in brand.classifier.model_fields_set:
+        yield ("classifier", "model"), brand.classifier.model, brand.source.name
+    for head, part in brand.classifier.heads.named():
+        for name in sorted(part.model_fields_set):
+            yield ("classifier", "heads", head, name), getattr(part, name), brand.source.name
 
 
 def _of_variables(env: Mapping[str, str], where: str) -> _Layer:

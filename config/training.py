@@ -39,13 +39,10 @@ def train(
     _complain_about_missing(data, base)
     from dataclasses import replace
 
-    import torch
-
     from classifier.bundle import read_bundle
     from classifier.recipe import DEFAULT, read_recipe
     from classifier.train import Sources, Trainer
 
-    torch.set_num_threads(1)  # Two threads on such small matrices wait for each other more than they work.
     plan = read_recipe(recipe or DEFAULT)
     if seed is not None:
         plan = replace(plan, seed=seed)

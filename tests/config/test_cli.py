@@ -57,7 +57,7 @@ COMMANDS = [
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> None:
     """The look-up model in place of the bundled one."""
-    monkeypatch.setattr(commands, "load_model", LookUpModel)
+    monkeypatch.setattr(commands, "load_model", lambda *_: LookUpModel())
 
 
 # ── help ─────────────────────────────────────────────────────────────────────────────────────────
@@ -433,7 +433,7 @@ def test_a_model_that_is_not_whole(
             (folder / file.name).write_text("{}")
         elif file.name != "config.json":
             (folder / file.name).symlink_to(file)
-    monkeypatch.setattr(commands, "load_model", lambda: Classifier.load(folder))
+    monkeypatch.setattr(commands, "load_model", lambda *_: Classifier.load(folder))
     ended = heard("classify", "hello")
 
     assert (ended.code, ended.out, ended.err.count("\n")) == (1, "", 1)

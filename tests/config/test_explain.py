@@ -82,6 +82,9 @@ def test_the_schema_takes_what_loads(path: Path) -> None:
         ("policy", [{"when": "any", "do": "dance"}]),
         ("platforms", {"x": {"reply": "always"}}),
         ("automatic", {"enabled": "perhaps"}),
+        ("classifier", {"heads": {"mood": {"model": "owner/name"}}}),
+        ("classifier", {"heads": {"sentiment": {"labels": {"LABEL_0": "negative"}}}}),
+        ("classifier", {"heads": {"sentiment": {"model": "owner/name", "labels": {"LABEL_0": "angry"}}}}),
     ],
 )
 def test_the_schema_refuses_what_does_not_load(part: str, value: Any) -> None:
@@ -120,6 +123,8 @@ def test_secrets_are_hidden(demo: Brand, tmp_path: Path) -> None:
         ("hours", ["In it: timezone, open, holidays, closed"]),
         ("promises.for", ["In it: urgency, intent, platform"]),
         ("HEARD_DESK__TOKEN", ["HEARD_DESK__TOKEN_FILE"]),
+        ("classifier.model", ["Default: bundled", "HEARD_CLASSIFIER__MODEL"]),
+        ("classifier.heads.sentiment.labels", ["`ignore`", "HEARD_CLASSIFIER__HEADS__SENTIMENT__LABELS"]),
         ("desk.token", ["HEARD_DESK__TOKEN"]),
         ("desk.listen", ["Where the desk listens", "HEARD_DESK__LISTEN"]),
     ],

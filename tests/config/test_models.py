@@ -13,7 +13,7 @@ import pytest
 from casework.errors import HeardError
 from classifier.bundle import BUNDLED, ModelUnavailable
 from config import commands
-from config.doctor import for_model
+from config.doctor import for_models
 from config.models import BUNDLED_NAME, Choice, Models, Worse
 from config.places import Place
 from config.settings import load_settings
@@ -330,12 +330,15 @@ def test_the_doctor_says_which_model_judges_and_who_chose_it(home: Path, tmp_pat
     place = Place(load_settings(), home)
     models = Models(home / "models")
     shutil.copytree(BUNDLED, tmp_path / "mine")
-    assert "checksums right" in for_model(place).words
+    assert "checksums right" in for_models(place)[0].words
 
     name = use(models, tmp_path / "mine").name
-    assert (for_model(place).state, "chosen by Nina on 2026-11-03" in for_model(place).words) == ("ok", True)
+    assert (for_models(place)[0].state, "chosen by Nina on 2026-11-03" in for_models(place)[0].words) == (
+        "ok",
+        True,
+    )
 
     (models.place(name) / "config.json").unlink()
-    broken = for_model(place)
+    broken = for_models(place)[0]
     assert (broken.state, "the bundled one judges instead" in broken.words) == ("warn", True)
     assert "heard model use bundled" in broken.fix

@@ -134,6 +134,11 @@ def secret_keys() -> list[tuple[str, ...]]:
             "HEARD_DESK__LISTEN: write an address and a port such as 127.0.0.1:8400",
         ),
         (
+            {"HEARD_CLASSIFIER__HEADS__SENTIMENT__LABELS": "LABEL_0"},
+            "HEARD_CLASSIFIER__HEADS__SENTIMENT__LABELS: write a label of the model and what it means, as "
+            "LABEL_0=negative, LABEL_1=positive",
+        ),
+        (
             {"REDIS_URL": f"http://:{PLANTED}@host"},
             "REDIS_URL: write an address such as redis://127.0.0.1:6379/0",
         ),
@@ -168,6 +173,30 @@ def test_variables_that_are_nearly_a_setting_are_doubted(tmp_path: Path) -> None
     assert read_settings(environ=env, folder=tmp_path).warnings == (
         "HEARD_SLACK__BOT_TOKN: there is no such setting; did you mean HEARD_SLACK__BOT_TOKEN?",
     )
+
+
+def test_models_for_single_heads_come_from_both_places(tmp_path: Path) -> None:
+    """brand.yaml proposes a model and what its labels mean; a variable has the last word, line by line."""
+    path = tmp_path / "brand.yaml"
+    path.write_text(
+        "brand: {name: A}\n"
+        "classifier:\n  model: owner/tone\n"
+        "  heads: {urgency: {model: owner/haste, labels: {P1: high, P9: low}}}\n",
+        encoding="utf-8",
+    )
+    env = {
+        "HEARD_CLASSIFIER__HEADS__URGENCY__REVISION": "v2",
+        "HEARD_CLASSIFIER__HEADS__INTENT__MODEL": "./intents",
+        "HEARD_CLASSIFIER__HEADS__INTENT__LABELS": "refund = complaint, a=b=other,",
+    }
+    loaded = read_settings(load_brand(path), environ=env, folder=tmp_path)
+    heads = loaded.settings.classifier.heads
+    assert loaded.settings.classifier.model == "owner/tone"
+    assert (heads.urgency.model, heads.urgency.revision) == ("owner/haste", "v2")
+    assert heads.urgency.labels == {"P1": "high", "P9": "low"}
+    assert (heads.intent.model, heads.intent.labels) == ("./intents", {"refund": "complaint", "a=b": "other"})
+    assert heads.sentiment.model == "bundled"
+    assert loaded.origin(("classifier", "heads", "urgency", "labels")) == "brand.yaml"
 
 
 def test_a_readable_dotenv_is_doubted(tmp_path: Path) -> None:

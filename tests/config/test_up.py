@@ -148,7 +148,7 @@ def test_the_demo_ends_by_itself(
     heard: Command, server: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the minutes it was given, with code 0; the next one goes on where it was left."""
-    monkeypatch.setattr(commands, "load_model", LookUpModel)
+    monkeypatch.setattr(commands, "load_model", lambda *_: LookUpModel())
     arguments = ("demo", "--minutes", "0.02", "--no-open", "--desk", "127.0.0.1:0")
     first, second = heard(*arguments), heard(*arguments)
 
