@@ -30,6 +30,9 @@ _HANDLE = re.compile(rf"(?<![\w.@/])(?:@{_NAME}(?:@{_NAME})?|/?u/[\w-]{{3,20}}(?
 _HASHTAG = re.compile(r"#(\w{2,100})")
 _CAMEL_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _STRETCHED = re.compile(r"(.)\1{3,}", re.DOTALL)
+# Masks and the English names of emoji are no words of the author's.
+_NOT_THE_AUTHORS = re.compile(r"@user|@support|\bhttp\b|:[\w-]{2,60}:")
+_LETTER = re.compile(r"[^\W\d_]")
 _BLANKS = re.compile(r"\s+")
 _SHOUTED_WORD = re.compile(r"(?<![\w#@])[A-Z][A-Z']{2,}(?!\w)")
 _WORD = re.compile(r"[^\W\d_]{3,}")
@@ -70,6 +73,11 @@ def model_input_of_readable(read: str) -> str:
     spelled = _HASHTAG.sub(lambda found: "# " + _CAMEL_HUMP.sub(" ", found.group(1)), read)
     spelled = _STRETCHED.sub(r"\1\1\1", spelled.replace("_", " "))
     return spelled + _SHOUTING_MARK if shouted else spelled
+
+
+def has_words(read: str) -> bool:
+    """Whether the author wrote any letter. A picture, a link or emoji alone may mean anything."""
+    return _LETTER.search(_NOT_THE_AUTHORS.sub(" ", read)) is not None
 
 
 def is_longer_than_read(text: str) -> bool:
