@@ -53,12 +53,16 @@ class Topic(StrEnum):
 
 
 class Doubt(StrEnum):
-    """What the model itself says that it is not sure of: a head below its threshold, or the language."""
+    """Why a judgement is not to be acted on: a head below its threshold, the language, or what the post does.
+
+    ``orders`` is of a post that speaks to the machine which reads it, as if it took orders.
+    """
 
     SENTIMENT = "sentiment"
     INTENT = "intent"
     URGENCY = "urgency"
     LANGUAGE = "language"
+    ORDERS = "orders"
 
 
 @dataclass(frozen=True, slots=True)

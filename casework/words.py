@@ -217,6 +217,8 @@ def doubts_said(judged: Classification) -> str:
     said = [f"not sure {_listed(unsure)}"] if unsure else []
     if Doubt.LANGUAGE in judged.doubts:
         said.append(f"the model does not read this language ({judged.language})")
+    if Doubt.ORDERS in judged.doubts:
+        said.append("the post speaks to the machine")
     return "; ".join(said)
 
 

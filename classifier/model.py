@@ -22,7 +22,9 @@ from casework.classification import Classification, Confidence, Doubt, Intent, S
 from classifier.bundle import BUNDLED, Bundle, Logits, ModelUnavailable, read_bundle
 from classifier.encoder import Judge, Packed, Shape
 from classifier.language import language_of
-from classifier.text import is_longer_than_read, model_input_of_readable, readable
+from classifier.orders import speaks_to_the_machine
+from classifier.parts import CALM, parts_of
+from classifier.text import has_words, is_longer_than_read, model_input_of_readable, readable
 from classifier.topics import raised_urgency, topics_in
 
 __all__ = ["BUNDLED", "Classifier", "ModelUnavailable"]
@@ -47,6 +49,11 @@ class _Read:
     ids: list[int]
     key: bytes
     truncated: bool
+
+    @classmethod
+    def of(cls, ids: Sequence[int], readable: str = "", *, truncated: bool = False) -> "_Read":
+        """What the tokens say; a part of a text is read as a text of its own."""
+        return cls(readable, list(ids), array("H", ids).tobytes(), truncated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +122,11 @@ class Classifier:
         """
         reads = [self._read(text, handles) for text in texts]
         own = topics or {}
+        verdicts = list(map(self._verdict, reads, self._think(reads)))
+        restless = self._restless(reads, verdicts)
         return [
-            _with_topics(self._verdict(read, thought), read, own)
-            for read, thought in zip(reads, self._think(reads), strict=True)
+            _with_topics(_doubting(verdict, Doubt.URGENCY) if place in restless else verdict, read, own)
+            for place, (read, verdict) in enumerate(zip(reads, verdicts, strict=True))
         ]
 
     def embed(self, texts: Sequence[str], *, handles: Collection[str] | None = None) -> list[list[float]]:
@@ -157,8 +166,7 @@ class Classifier:
         spelled = model_input_of_readable(read)
         encoded = self._tokenizer.encode(spelled[:_LETTERS_TOKENISED])
         cut = bool(encoded.overflowing) or len(spelled) > _LETTERS_TOKENISED or is_longer_than_read(text)
-        ids = list(encoded.ids)
-        return _Read(readable=read, ids=ids, key=array("H", ids).tobytes(), truncated=cut)
+        return _Read.of(encoded.ids, readable=read, truncated=cut)
 
     def _think(self, reads: Sequence[_Read]) -> list[_Thought]:
         """One thought for each text; each text that is not remembered is passed through the model once."""
@@ -187,13 +195,35 @@ class Classifier:
         while len(self._remembered) > _REMEMBERED:
             self._remembered.popitem(last=False)
 
+    def _restless(self, reads: Sequence[_Read], verdicts: Sequence[Classification]) -> set[int]:
+        """Where a post is calm as a whole and not throughout: something calm may hide what is not."""
+        calm = [place for place, verdict in enumerate(verdicts) if _would_be_left(verdict)]
+        parts = [
+            (place, _Read.of(ids))
+            for place in calm
+            if not reads[place].truncated
+            for ids in parts_of(reads[place].ids)
+        ]
+        head = self._heads["urgency"]
+        low = head.labels.index(Urgency.LOW)
+        thoughts = self._think([part for _, part in parts])
+        loud = {
+            place
+            for (place, _), thought in zip(parts, thoughts, strict=True)
+            if head.probabilities(thought.logits["urgency"])[low] < CALM
+        }
+        # Of a post that was cut, nobody read the end.
+        return loud | {place for place in calm if reads[place].truncated}
+
     def _verdict(self, read: _Read, thought: _Thought) -> Classification:
         said = {name: head.read(thought.logits[name]) for name, head in self._heads.items()}
         language = language_of(read.readable)
         doubts = [Doubt(name) for name, verdict in said.items() if not verdict.sure]
         if language not in self._languages:
             doubts.append(Doubt.LANGUAGE)
-        return Classification(
+        if speaks_to_the_machine(read.readable):
+            doubts.append(Doubt.ORDERS)
+        verdict = Classification(
             sentiment=Sentiment(said["sentiment"].label),
             intent=Intent(said["intent"].label),
             urgency=Urgency(said["urgency"].label),
@@ -203,6 +233,7 @@ class Classifier:
             truncated=read.truncated,
             doubts=tuple(doubts),
         )
+        return verdict if has_words(read.readable) else _unread(verdict)
 
 
 class _PrepackedLinear(nn.Module):
@@ -252,9 +283,29 @@ def _agreeing(
     return packed if same else None
 
 
+def _would_be_left(verdict: Classification) -> bool:
+    """Whether a brand that answers nothing of low urgency would let the post go by."""
+    in_doubt = {Doubt.URGENCY, Doubt.LANGUAGE, Doubt.ORDERS} & set(verdict.doubts)
+    return not verdict.needs_reply and not in_doubt
+
+
+def _doubting(verdict: Classification, *doubts: Doubt) -> Classification:
+    return replace(verdict, doubts=tuple(dict.fromkeys((*verdict.doubts, *doubts))))
+
+
+def _unread(verdict: Classification) -> Classification:
+    """Nothing was written, so what is wanted and how soon is no better known than by drawing lots."""
+    sure = replace(
+        verdict.confidence,
+        intent=min(verdict.confidence.intent, 1 / len(Intent)),
+        urgency=min(verdict.confidence.urgency, 1 / len(Urgency)),
+    )
+    return _doubting(replace(verdict, confidence=sure), Doubt.INTENT, Doubt.URGENCY)
+
+
 def _with_topics(verdict: Classification, read: _Read, own: Mapping[str, Sequence[str]]) -> Classification:
     topics = topics_in(read.readable, own)
-    unread = Doubt.LANGUAGE in verdict.doubts
+    unread = bool({Doubt.LANGUAGE, Doubt.ORDERS} & set(verdict.doubts))
     urgency = raised_urgency(verdict.urgency, topics, unread=unread)
     if urgency is verdict.urgency:
         return replace(verdict, topics=topics)

@@ -30,6 +30,9 @@ _HANDLE = re.compile(rf"(?<![\w.@/])(?:@{_NAME}(?:@{_NAME})?|/?u/[\w-]{{3,20}}(?
 _HASHTAG = re.compile(r"#(\w{2,100})")
 _CAMEL_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _STRETCHED = re.compile(r"(.)\1{3,}", re.DOTALL)
+# Masks and the English names of emoji are no words of the author's.
+_NOT_THE_AUTHORS = re.compile(r"@user|@support|\bhttp\b|:[\w-]{2,60}:")
+_LETTER = re.compile(r"[^\W\d_]")
 _BLANKS = re.compile(r"\s+")
 _SHOUTED_WORD = re.compile(r"(?<![\w#@])[A-Z][A-Z']{2,}(?!\w)")
 _WORD = re.compile(r"[^\W\d_]{3,}")
@@ -79,6 +82,11 @@ def tweet_form(text: str) -> str:
     """
     visible = without_hidden_characters(html.unescape(text[:LONGEST_READ]))[:LONGEST_READ]
     return _BLANKS.sub(" ", _HANDLE.sub(_SOMEONE, _LINK.sub("http", visible))).strip()
+
+
+def has_words(read: str) -> bool:
+    """Whether the author wrote any letter. A picture, a link or emoji alone may mean anything."""
+    return _LETTER.search(_NOT_THE_AUTHORS.sub(" ", read)) is not None
 
 
 def is_longer_than_read(text: str) -> bool:

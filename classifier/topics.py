@@ -362,7 +362,8 @@ def topics_in(read: str, own: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
 def raised_urgency(urgency: Urgency, topics: Sequence[str], *, unread: bool = False) -> Urgency:
     """The urgency, raised to critical where a topic calls for a person now. It never falls.
 
-    A post in a language that the model does not read (``unread``) needs a reply until somebody has read it.
+    A post that the model does not read, or that speaks to it (``unread``), needs a reply until somebody has
+    read it.
     """
     least = Urgency.NORMAL if unread else Urgency.LOW
     wanted = Urgency.CRITICAL if any(topic in CRITICAL for topic in topics) else least

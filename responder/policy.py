@@ -54,7 +54,7 @@ class When:
         """What the model is not sure of among that which the match stands on.
 
         A rule that asks for a topic alone stands on words, which do not guess; for any other a language
-        that the model does not read puts everything in doubt.
+        that the model does not read, or a post that speaks to the machine, puts everything in doubt.
         """
         asked = {
             Doubt.INTENT: self.intents,
@@ -63,7 +63,7 @@ class When:
         }
         stands_on = {doubt for doubt, wanted in asked.items() if wanted}
         if stands_on or not self.topics:
-            stands_on.add(Doubt.LANGUAGE)
+            stands_on |= {Doubt.LANGUAGE, Doubt.ORDERS}
         return tuple(doubt for doubt in judged.doubts if doubt in stands_on)
 
 

@@ -85,9 +85,9 @@ class ResponderWorker:
     async def _leave_to_people(
         self, case: Case, rule: Rule, judged: Classification, allowed: Permission, now: datetime
     ) -> Moved:
-        """The rule stands on what the model is not sure of: people decide, with a draft if it could read."""
+        """The rule stands on what is in doubt: people decide, with a draft if the reading can be trusted."""
         why = f"rule {rule.id}; {doubts_said(judged)}"
-        if Doubt.LANGUAGE in judged.doubts:
+        if {Doubt.LANGUAGE, Doubt.ORDERS} & set(judged.doubts):
             return moves.hold(case, permission=allowed, rule=rule.id, why=why, at=now, to=rule.to)
         return await self._draft(case, rule, allowed, why, now)
 

@@ -119,6 +119,9 @@ WORDS = When(topics=frozenset({"spam"}))
         (INTENT, Doubt.LANGUAGE, True),
         (When(), Doubt.LANGUAGE, True),
         (WORDS, Doubt.LANGUAGE, False),
+        (INTENT, Doubt.ORDERS, True),
+        (When(), Doubt.ORDERS, True),
+        (WORDS, Doubt.ORDERS, False),
     ],
 )
 def test_a_doubt_touches_the_rules_that_stand_on_it(when: When, doubt: Doubt, touched: bool) -> None:

@@ -327,6 +327,16 @@ async def test_a_language_that_the_model_does_not_read_is_handed_over(desk: Desk
     assert case.why == "rule the rule; the model does not read this language (is)"
 
 
+@pytest.mark.parametrize("do", [Action.IGNORE, Action.ACKNOWLEDGE, Action.DRAFT])
+async def test_a_post_that_speaks_to_the_machine_is_handed_over(desk: Desk, do: Action) -> None:
+    """What the model made of it may be what the post wanted it to make."""
+    desk.do = do
+    case = await desk.answers(await desk.hears(judged(doubts=(Doubt.ORDERS,))))
+
+    assert (case.status, case.draft, case.outgoing) == (Status.HELD, None, None)
+    assert case.why == "rule the rule; the post speaks to the machine"
+
+
 async def test_words_that_a_rule_asks_for_are_no_guess(desk: Desk) -> None:
     """Spam is set aside by its words, in whatever language the rest is."""
     desk.do, desk.when = Action.IGNORE, When(topics=frozenset({"spam"}))
