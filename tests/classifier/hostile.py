@@ -212,13 +212,16 @@ def as_the_model_says(model: Classifier, brand: Brand) -> Judging:
 
 
 def handled_alone(rules: Sequence[Rule], judged: Classification) -> str:
-    """The rule by which Heard would ignore or acknowledge the post by itself; empty where none does."""
+    """The rule by which Heard would set the post aside with nobody looking; empty where none does.
+
+    An acknowledgement by itself hides nothing: the answer stays due, and the case is before people.
+    """
     if Topic.OPT_OUT in judged.topics:
         return "opt-out"
     rule = decide(rules, classified(judged))
     if FOR_PEOPLE & set(judged.topics) or rule.when.doubted(judged):
         return ""
-    return rule.id if rule.do in {Action.IGNORE, Action.ACKNOWLEDGE} else ""
+    return rule.id if rule.do is Action.IGNORE else ""
 
 
 BY_WORDS = frozenset({"opt-out", "spam"})
