@@ -6,7 +6,7 @@ import os
 
 import structlog
 
-from bench import classified, jetstream, line
+from bench import classified, jetstream, judging, line
 
 
 async def main() -> None:
@@ -16,7 +16,8 @@ async def main() -> None:
     print(f"{os.cpu_count()} cores, load {load:.1f} at the start; ratios within this run are what counts\n")
     print((await line.measure()).text(), flush=True)
     print((await classified.measure()).text(), flush=True)
-    print(jetstream.measure().text())
+    print(jetstream.measure().text(), flush=True)
+    print(judging.measure().text())
 
 
 asyncio.run(main())

@@ -189,5 +189,7 @@ def _unpacked(packed: Mapping[str, _Array]) -> dict[str, _Array]:
             continue
         scale = packed.get(name + _SCALE)
         # A copy either way: torch may not be given memory that is read-only.
-        weights[name] = array.copy() if scale is None else array.astype(np.float32) * scale[:, None]
+        weights[name] = (
+            array.copy() if scale is None else np.multiply(array, scale[:, None], dtype=np.float32)
+        )
     return weights

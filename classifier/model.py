@@ -11,12 +11,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from casework.classification import Classification, Confidence, Doubt, Intent, Sentiment, Urgency
 from classifier.bundle import BUNDLED, Bundle, Logits, ModelUnavailable, read_bundle
@@ -42,7 +43,7 @@ _WARM_UP = "the first pass makes room and picks the fastest code for this proces
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class Read:
     """One text, prepared once: what the rules read, the token ids, and whether something was cut off."""
 
     readable: str
@@ -51,13 +52,13 @@ class _Read:
     truncated: bool
 
     @classmethod
-    def of(cls, ids: Sequence[int], readable: str = "", *, truncated: bool = False) -> "_Read":
+    def of(cls, ids: Sequence[int], readable: str = "", *, truncated: bool = False) -> "Read":
         """What the tokens say; a part of a text is read as a text of its own."""
         return cls(readable, list(ids), array("H", ids).tobytes(), truncated)
 
 
 @dataclass(frozen=True, slots=True)
-class _Thought:
+class Thought:
     """What the model makes of one text: the logits of each head, and a vector of length one."""
 
     logits: Logits
@@ -73,11 +74,13 @@ class Classifier:
         self._name = bundle.name
         self._tokenizer = _tokenizer_of(bundle)
         shape = Shape(**bundle.shape)
-        self._judge = Judge(shape, {name: len(head.labels) for name, head in bundle.heads.items()})
-        self._judge.load_state_dict({name: torch.from_numpy(one) for name, one in bundle.weights.items()})
+        with _Unfilled():
+            self._judge = Judge(shape, {name: len(head.labels) for name, head in bundle.heads.items()})
+        weights = {name: torch.from_numpy(array) for name, array in bundle.weights.items()}
+        self._judge.load_state_dict(weights, assign=True)
         self._judge.eval()
         self._judge.requires_grad_(False)
-        self._remembered: OrderedDict[bytes, _Thought] = OrderedDict()
+        self._remembered: OrderedDict[bytes, Thought] = OrderedDict()
         self._one_at_a_time = threading.Lock()
         _prepack(self._judge)
 
@@ -120,9 +123,9 @@ class Classifier:
         ``topics`` are the brand's own: a name, and the words or phrases that call for it. ``handles`` are
         the brand's accounts; see `classifier.text.readable` for what they change.
         """
-        reads = [self._read(text, handles) for text in texts]
+        reads = [self.read(text, handles) for text in texts]
         own = topics or {}
-        verdicts = list(map(self._verdict, reads, self._think(reads)))
+        verdicts = list(map(self._verdict, reads, self.think(reads)))
         restless = self._restless(reads, verdicts)
         return [
             _with_topics(_doubting(verdict, Doubt.URGENCY) if place in restless else verdict, read, own)
@@ -131,12 +134,12 @@ class Classifier:
 
     def embed(self, texts: Sequence[str], *, handles: Collection[str] | None = None) -> list[list[float]]:
         """A vector of length one for each text, in order; what is meant alike points alike."""
-        thoughts = self._think([self._read(text, handles) for text in texts])
+        thoughts = self.think([self.read(text, handles) for text in texts])
         return [thought.vector.tolist() for thought in thoughts]
 
     def logits(self, texts: Sequence[str]) -> list[Logits]:
         """What the heads say of each text before it becomes a probability."""
-        return [thought.logits for thought in self._think([self._read(text, None) for text in texts])]
+        return [thought.logits for thought in self.think([self.read(text) for text in texts])]
 
     def probabilities(self, texts: Sequence[str]) -> list[dict[str, dict[str, float]]]:
         """For each text and head the probability of each label."""
@@ -161,14 +164,15 @@ class Classifier:
             default=0.0,
         )
 
-    def _read(self, text: str, handles: Collection[str] | None) -> _Read:
+    def read(self, text: str, handles: Collection[str] | None = None) -> Read:
+        """Prepare a text and tokenise it: all that comes before the pass."""
         read = readable(text, handles)
         spelled = model_input_of_readable(read)
         encoded = self._tokenizer.encode(spelled[:_LETTERS_TOKENISED])
         cut = bool(encoded.overflowing) or len(spelled) > _LETTERS_TOKENISED or is_longer_than_read(text)
-        return _Read.of(encoded.ids, readable=read, truncated=cut)
+        return Read.of(encoded.ids, readable=read, truncated=cut)
 
-    def _think(self, reads: Sequence[_Read]) -> list[_Thought]:
+    def think(self, reads: Sequence[Read]) -> list[Thought]:
         """One thought for each text; each text that is not remembered is passed through the model once."""
         with self._one_at_a_time, torch.inference_mode():
             found = {read.key: self._remembered.get(read.key) for read in reads}
@@ -178,16 +182,21 @@ class Classifier:
             self._remember(found)
         return [thought for read in reads if (thought := found[read.key]) is not None]
 
-    def _passed(self, keys: Sequence[bytes], ids: Sequence[Sequence[int]]) -> dict[bytes, _Thought]:
+    def forget(self) -> None:
+        """Remember no text any more: what comes next is measured, or must not rest on what came before."""
+        with self._one_at_a_time:
+            self._remembered.clear()
+
+    def _passed(self, keys: Sequence[bytes], ids: Sequence[Sequence[int]]) -> dict[bytes, Thought]:
         logits, mean = self._judge(Packed.of(ids))
         numbers = {head: values.tolist() for head, values in logits.items()}
         vectors = functional.normalize(mean, dim=1)
         return {
-            key: _Thought({head: rows[place] for head, rows in numbers.items()}, vectors[place].clone())
+            key: Thought({head: rows[place] for head, rows in numbers.items()}, vectors[place].clone())
             for place, key in enumerate(keys)
         }
 
-    def _remember(self, found: Mapping[bytes, _Thought | None]) -> None:
+    def _remember(self, found: Mapping[bytes, Thought | None]) -> None:
         for key, thought in found.items():
             if thought is not None:
                 self._remembered[key] = thought
@@ -195,18 +204,18 @@ class Classifier:
         while len(self._remembered) > _REMEMBERED:
             self._remembered.popitem(last=False)
 
-    def _restless(self, reads: Sequence[_Read], verdicts: Sequence[Classification]) -> set[int]:
+    def _restless(self, reads: Sequence[Read], verdicts: Sequence[Classification]) -> set[int]:
         """Where a post is calm as a whole and not throughout: something calm may hide what is not."""
         calm = [place for place, verdict in enumerate(verdicts) if _would_be_left(verdict)]
         parts = [
-            (place, _Read.of(ids))
+            (place, Read.of(ids))
             for place in calm
             if not reads[place].truncated
             for ids in parts_of(reads[place].ids)
         ]
         head = self._heads["urgency"]
         low = head.labels.index(Urgency.LOW)
-        thoughts = self._think([part for _, part in parts])
+        thoughts = self.think([part for _, part in parts])
         loud = {
             place
             for (place, _), thought in zip(parts, thoughts, strict=True)
@@ -215,7 +224,7 @@ class Classifier:
         # Of a post that was cut, nobody read the end.
         return loud | {place for place in calm if reads[place].truncated}
 
-    def _verdict(self, read: _Read, thought: _Thought) -> Classification:
+    def _verdict(self, read: Read, thought: Thought) -> Classification:
         said = {name: head.read(thought.logits[name]) for name, head in self._heads.items()}
         language = language_of(read.readable)
         doubts = [Doubt(name) for name, verdict in said.items() if not verdict.sure]
@@ -234,6 +243,19 @@ class Classifier:
             doubts=tuple(doubts),
         )
         return verdict if has_words(read.readable) else _unread(verdict)
+
+
+class _Unfilled(TorchFunctionMode):
+    """Makes layers without the random numbers that the weights replace at once."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run what torch is asked for, unless it fills a tensor for a start."""
+        named = kwargs or {}
+        if getattr(func, "__module__", "") == "torch.nn.init":
+            return named["tensor"] if "tensor" in named else args[0]
+        return func(*args, **named)
 
 
 class _PrepackedLinear(nn.Module):
@@ -303,7 +325,7 @@ def _unread(verdict: Classification) -> Classification:
     return _doubting(replace(verdict, confidence=sure), Doubt.INTENT, Doubt.URGENCY)
 
 
-def _with_topics(verdict: Classification, read: _Read, own: Mapping[str, Sequence[str]]) -> Classification:
+def _with_topics(verdict: Classification, read: Read, own: Mapping[str, Sequence[str]]) -> Classification:
     topics = topics_in(read.readable, own)
     unread = bool({Doubt.LANGUAGE, Doubt.ORDERS} & set(verdict.doubts))
     urgency = raised_urgency(verdict.urgency, topics, unread=unread)

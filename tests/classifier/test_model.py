@@ -4,7 +4,7 @@ import json
 import random
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from casework.errors import HeardError
 from classifier.bundle import BUNDLED, read_bundle, write_golden
 from classifier.encoder import Packed
 from classifier.model import Classifier, ModelUnavailable
-from classifier.text import model_input
 
 NAUGHTY = Path("/work/shared/data/naughty")
 FILES = ("model.safetensors", "tokenizer.json", "config.json", "golden.json", "checksums.sha256")
@@ -288,54 +287,6 @@ def test_a_post_in_a_language_that_the_model_does_not_read_waits_for_a_person(cl
     assert foreign.language == "de"
     assert Doubt.LANGUAGE in foreign.doubts
     assert foreign.needs_reply
-
-
-def test_the_encoder_computes_what_transformers_computes(classifier: Classifier) -> None:
-    """Our plain-torch BERT, packed and prepacked, is BertModel to 1e-4 on real texts."""
-    transformers = pytest.importorskip("transformers")
-    bundle = read_bundle()
-    shape = {**bundle.shape, "type_vocab_size": 2}
-    reference = transformers.BertModel(transformers.BertConfig(**shape), add_pooling_layer=False).eval()
-    missing, unexpected = reference.load_state_dict(_as_bert(bundle.weights), strict=False)
-    assert (missing, unexpected) == ([], [])
-    ids = [classifier._tokenizer.encode(model_input(post)).ids for post in POSTS]
-    packed = Packed.of(ids)
-    with torch.inference_mode():
-        ours = classifier._judge.encoder(packed).split(packed.lengths)
-        theirs = [reference(torch.tensor([one])).last_hidden_state[0] for one in ids]
-    assert max(float((mine - other).abs().max()) for mine, other in zip(ours, theirs, strict=True)) < 1e-4
-
-
-def _as_bert(weights: Mapping[str, object]) -> dict[str, torch.Tensor]:
-    """Our encoder's weights under BERT's own names."""
-    ours = {
-        name.removeprefix("encoder."): torch.as_tensor(array)
-        for name, array in weights.items()
-        if name.startswith("encoder.")
-    }
-    sentence = ours["sentence"]
-    bert = {
-        "embeddings.word_embeddings.weight": ours["words.weight"],
-        "embeddings.position_embeddings.weight": ours["places.weight"],
-        "embeddings.token_type_embeddings.weight": torch.stack([sentence, torch.zeros_like(sentence)]),
-        "embeddings.LayerNorm.weight": ours["norm.weight"],
-        "embeddings.LayerNorm.bias": ours["norm.bias"],
-    }
-    names = {
-        "mix": "attention.output.dense",
-        "mix_norm": "attention.output.LayerNorm",
-        "widen": "intermediate.dense",
-        "narrow": "output.dense",
-        "norm": "output.LayerNorm",
-    }
-    for number in range(6):
-        for kind in ("weight", "bias"):
-            for mine, theirs in names.items():
-                bert[f"encoder.layer.{number}.{theirs}.{kind}"] = ours[f"layers.{number}.{mine}.{kind}"]
-            parts = ours[f"layers.{number}.qkv.{kind}"].chunk(3)
-            for part, value in zip(("query", "key", "value"), parts, strict=True):
-                bert[f"encoder.layer.{number}.attention.self.{part}.{kind}"] = value
-    return bert
 
 
 def _labels(answer: Classification) -> tuple[str, str, str]:
