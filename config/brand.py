@@ -20,7 +20,8 @@ from pydantic_core import ErrorDetails
 from casework.classification import Intent, Sentiment, Topic, Urgency
 from casework.clock import SystemClock
 from casework.errors import HeardError
-from casework.sla import LadderStep, MetBy, OpeningHours, PromisePolicy, Promises, Span
+from casework.hours import OpeningHours, Span
+from casework.sla import LadderStep, MetBy, PromisePolicy, Promises
 from config.brand_file import (
     PLATFORMS,
     AutomaticPart,

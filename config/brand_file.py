@@ -29,7 +29,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from casework.classification import Intent, Sentiment, Topic, Urgency
-from casework.sla import Span
+from casework.hours import Span
 from casework.sla import Warning as EarlyWarning
 from config.lengths import (
     ALL_DAY,

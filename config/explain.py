@@ -15,7 +15,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from casework.errors import HeardError
-from casework.sla import Span
+from casework.hours import Span
 from casework.sla import Warning as EarlyWarning
 from config.brand import Brand
 from config.brand_file import BrandFile

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import time, timedelta
 from decimal import Decimal
 
-from casework.sla import Span
+from casework.hours import Span
 from casework.sla import Warning as EarlyWarning
 
 DAY = timedelta(days=1)

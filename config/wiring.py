@@ -23,9 +23,10 @@ from casework.case import Case, Moved, Topic
 from casework.classification import Classification
 from casework.clock import Clock
 from casework.draft import Draft
+from casework.hours import OpeningHours
 from casework.moves import APPROVAL_LASTS
 from casework.reply import Outgoing
-from casework.sla import OpeningHours, Promises
+from casework.sla import Promises
 from casework.spikes import Thresholds
 from classifier.worker import ClassifierWorker
 from config.brand import Brand

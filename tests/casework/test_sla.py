@@ -11,16 +11,15 @@ from hypothesis import strategies as st
 
 from casework.classification import Classification, Confidence, Intent, Sentiment, Urgency
 from casework.draft import ReplyKind
+from casework.hours import OpeningHours, Span
 from casework.sla import (
     Alert,
     LadderStep,
     MetBy,
-    OpeningHours,
     Promise,
     PromisePolicy,
     Promises,
     PromiseState,
-    Span,
     raise_due,
     release,
 )

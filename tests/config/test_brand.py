@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casework.classification import Intent, Urgency
-from casework.sla import LadderStep, MetBy, PromisePolicy, Span
+from casework.hours import Span
+from casework.sla import LadderStep, MetBy, PromisePolicy
 from casework.sla import Warning as EarlyWarning
 from config.brand import Brand, BrandError, load_brand, reload_if_valid
 from config.lengths import read_length, say_length
