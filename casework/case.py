@@ -10,7 +10,9 @@ from enum import StrEnum
 from casework.classification import Classification
 from casework.draft import Draft
 from casework.errors import IllegalMove
+from casework.hours import Stretch
 from casework.mention import Author, Mention
+from casework.pause import Pause, stretches
 from casework.reply import Outgoing, Permission, Reply
 from casework.sla import Alert, Promise, PromiseState
 from casework.timeline import TimelineEntry
@@ -52,6 +54,9 @@ class Move(StrEnum):
     TAKE = "take"
     RELEASE = "release"
     SNOOZE = "snooze"
+    PAUSE = "pause"
+    RESUME = "go on"
+    RECOUNT = "recount its promises"
     CLOSE = "close"
     NOTE = "note"
     REOPEN = "reopen"
@@ -108,6 +113,9 @@ LEGAL: dict[Move, frozenset[Status]] = {
     Move.TAKE: OPEN,
     Move.RELEASE: OPEN,
     Move.SNOOZE: WITH_PEOPLE - {Status.SNOOZED},
+    Move.PAUSE: WITH_PEOPLE,
+    Move.RESUME: OPEN,
+    Move.RECOUNT: OPEN,
     Move.CLOSE: OPEN - IN_FLIGHT,
     Move.NOTE: ALL - FINAL,
     Move.REOPEN: frozenset({Status.IGNORED, Status.ANSWERED, Status.CLOSED}),
@@ -140,10 +148,11 @@ class Case:
     ``why`` says in words why the case is where it is; ``rule`` is the brand's policy rule that decided.
     ``approvals`` are who has approved the present draft, where one approval is not enough.
     ``taking_back`` is the platform's id of a reply that a person wants deleted, until it is.
-    ``rested`` is the status a snooze returns to; ``look_at`` is when the sender takes the case up again: an
-    attempt to post can no longer be in flight, so that looking for our reply proves something, or the
-    platform takes the next reply. ``moved_by`` and ``moved`` name the
-    last move, so that whoever comes second can be told who was faster.
+    ``rested`` is the status a snooze returns to; ``look_at`` is when the sender takes the case up again:
+    an attempt to post can no longer be in flight, so that looking for our reply proves something, or the
+    platform takes the next reply. ``pauses`` are when its promises stood still, one that lasts at the
+    end. ``moved_by`` and ``moved`` name the last move, so that whoever comes second can be told who was
+    faster.
     """
 
     id: str
@@ -169,6 +178,7 @@ class Case:
     rested: Status | None = None
     look_at: datetime | None = None
     taking_back: str = ""
+    pauses: tuple[Pause, ...] = ()
     moved_by: str = "heard"
     moved: str = Move.HEAR
     moved_at: datetime | None = None
@@ -183,6 +193,16 @@ class Case:
         """Whether somebody still has to do something."""
         return self.status in OPEN
 
+    @property
+    def pause(self) -> Pause | None:
+        """The pause that lasts; None while the promises run."""
+        return self.pauses[-1] if self.pauses and self.pauses[-1].lasting else None
+
+    @property
+    def paused(self) -> tuple[Stretch, ...]:
+        """When the promises stood still, up to the pause that lasts."""
+        return stretches(self.pauses)
+
     def unanswered(self) -> tuple[Mention, ...]:
         """The mentions after the last one that an answer settled, oldest first."""
         answered = [reply.answers for reply in self.replies if reply.kind == "answer"]
@@ -192,7 +212,7 @@ class Case:
 
     def next_wake(self) -> datetime | None:
         """When the clock must look at this case next: a promise, a snooze's end, or a send to look up."""
-        wakes = [promise.next_wake for promise in self.promises]
+        wakes = [promise.next_wake for promise in self.promises] if self.pause is None else []
         wakes.append(self.snoozed_until if self.status is Status.SNOOZED else None)
         wakes.append(self.look_at if self.status in WITH_THE_SENDER else None)
         return min((wake for wake in wakes if wake is not None), default=None)

@@ -27,6 +27,8 @@ class Action(StrEnum):
     TAKE = "take"
     RELEASE = "release"
     SNOOZE = "snooze"
+    AWAIT = "await"
+    GO_ON = "go-on"
     CLOSE = "close"
     NOTE = "note"
     ESCALATE = "escalate"
@@ -37,7 +39,17 @@ class Action(StrEnum):
     TAKE_BACK = "take-back"
 
 
-IN_API = (Action.APPROVE, Action.EDIT, Action.REJECT, Action.TAKE, Action.SNOOZE, Action.CLOSE, Action.NOTE)
+IN_API = (
+    Action.APPROVE,
+    Action.EDIT,
+    Action.REJECT,
+    Action.TAKE,
+    Action.SNOOZE,
+    Action.AWAIT,
+    Action.GO_ON,
+    Action.CLOSE,
+    Action.NOTE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +133,7 @@ def allowed(case: Case) -> frozenset[str]:
         legal -= {Move.APPROVE}
     if case.owner is None:
         legal -= {Move.RELEASE}
+    legal -= {Move.RESUME} if case.pause is None else {Move.PAUSE}
     if not any(p.running and not p.state.running and not p.acknowledged_by for p in case.promises):
         legal -= {Move.HUSH}
     return frozenset(legal)
@@ -146,6 +159,15 @@ def _sentence(words: str) -> str:
     return Hard(said) if isinstance(words, Hard) else said
 
 
+_FOR_COLLEAGUES = "Give a reason: colleagues and the next draft need it."
+_REASONS = {
+    Action.REJECT: _FOR_COLLEAGUES,
+    Action.CLOSE: _FOR_COLLEAGUES,
+    Action.ESCALATE: _FOR_COLLEAGUES,
+    Action.AWAIT: "Say what the case waits for: its promises stand still until then.",
+}
+
+
 def problems_of(action: Action, ask: Ask, now: datetime) -> list[str]:
     """What is missing or wrong in what a person asks for, as sentences."""
     problems = []
@@ -157,8 +179,8 @@ def problems_of(action: Action, ask: Ask, now: datetime) -> list[str]:
         problems.append("Approving needs draft_sha256: the fingerprint of the text that was read.")
     if action in (Action.EDIT, Action.NOTE, Action.POSTED) and not ask.text.strip():
         problems.append("The text is empty.")
-    if action in (Action.REJECT, Action.CLOSE, Action.ESCALATE) and not ask.reason.strip():
-        problems.append("Give a reason: colleagues and the next draft need it.")
+    if action in _REASONS and not ask.reason.strip():
+        problems.append(_REASONS[action])
     if action is Action.ESCALATE and not ask.to.strip():
         problems.append("Say who shall have the case.")
     if action is Action.RELABEL and ask.labels is None:
@@ -219,6 +241,14 @@ def _snooze(under: Circumstances, case: Case, ask: Ask) -> Moved:
     return moves.snooze(case, by=ask.by, at=now, until=ask.until or now)
 
 
+def _await(under: Circumstances, case: Case, ask: Ask) -> Moved:
+    return moves.pause(case, by=ask.by, at=under.now, reason=ask.reason.strip())
+
+
+def _go_on(under: Circumstances, case: Case, ask: Ask) -> Moved:
+    return moves.resume(case, by=ask.by, at=under.now, promises=under.promises)
+
+
 def _close(under: Circumstances, case: Case, ask: Ask) -> Moved:
     return moves.close(case, by=ask.by, at=under.now, reason=ask.reason.strip())
 
@@ -272,6 +302,8 @@ _MOVES: dict[Action, Callable[[Circumstances, Case, Ask], Moved]] = {
     Action.TAKE: _take,
     Action.RELEASE: _release,
     Action.SNOOZE: _snooze,
+    Action.AWAIT: _await,
+    Action.GO_ON: _go_on,
     Action.CLOSE: _close,
     Action.NOTE: _note,
     Action.ESCALATE: _escalate,

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import TypedDict, Unpack
 
 from casework.case import (
+    DONE,
     IN_FLIGHT,
     LEGAL,
     WITH_THE_SENDER,
@@ -26,6 +27,7 @@ from casework.classification import Classification
 from casework.draft import Draft, ReplyKind
 from casework.errors import IllegalMove, NotAllowedHere, TextChanged
 from casework.mention import Author, Mention
+from casework.pause import Pause, stretches
 from casework.reply import Outgoing, Permission, Reply, Way
 from casework.sla import Alert, Promise, Promises, raise_due, release
 from casework.timeline import TimelineEntry
@@ -35,6 +37,9 @@ APPROVAL_LASTS = timedelta(hours=1)
 
 HEARD = "heard"
 """Who moves when no person does."""
+
+THE_CUSTOMER = "the customer"
+"""Who ends a pause by writing again."""
 
 STILL_ON_IT = "still on it"
 """What the timeline says of whoever takes what they have."""
@@ -65,6 +70,7 @@ class _Changes(TypedDict, total=False):
     look_at: datetime | None
     approvals: tuple[str, ...]
     taking_back: str
+    pauses: tuple[Pause, ...]
 
 
 _FIELDS = tuple(field.name for field in fields(Case))
@@ -85,6 +91,9 @@ def _moved(
     version = case.version + 1
     if changes.get("status", Status.SNOOZED) is not Status.SNOOZED:
         changes["snoozed_until"], changes["rested"] = None, None
+    if case.pause is not None and changes.get("status") in DONE:
+        # Nothing is owed any more, so nothing stands still.
+        changes["pauses"] = _ended(case, by=by, at=at)
     if "draft" in changes:
         # Whoever approved the draft before approved other words.
         changes["approvals"] = ()
@@ -128,15 +137,18 @@ def join(case: Case, mention: Mention, *, at: datetime, promises: Promises) -> M
 
     While a reply is in flight the case stays where it is; `sent` brings the new mention up.
     """
+    running = _resumed(case, by=THE_CUSTOMER, at=at, promises=promises)
     changes: _Changes = {
         "mentions": (*case.mentions, mention),
         "promises": promises.owed(
-            case.promises,
+            running["promises"],
             mention=mention.key,
             at=_heard(mention, at),
             platform=mention.platform,
             classification=None,
+            follow_up=bool(case.replies),
         ),
+        "pauses": running["pauses"],
         "draft": None,
     }
     sends: tuple[Send, ...] = ()
@@ -180,8 +192,12 @@ def classify(case: Case, classification: Classification, *, at: datetime, promis
 def relabel(
     case: Case, classification: Classification, *, by: str, at: datetime, promises: Promises
 ) -> Moved:
-    """A person says that the model was wrong: the case is decided anew under the labels that are right."""
+    """A person says that the model was wrong: the case is decided anew under the labels that are right.
+
+    What it is owed now runs from the oldest unanswered mention, as if the model had been right.
+    """
     check_legal(case, Move.RELABEL)
+    owed = promises.still_owed(case.promises, platform=case.platform, classification=classification)
     return _moved(
         case,
         Move.RELABEL,
@@ -192,7 +208,7 @@ def relabel(
         status=Status.CLASSIFIED,
         classification=classification,
         draft=None,
-        promises=promises.still_owed(case.promises, platform=case.platform, classification=classification),
+        promises=_owed_for_unanswered(replace(case, classification=classification), owed, at, promises),
     )
 
 
@@ -420,6 +436,61 @@ def snooze(case: Case, *, by: str, at: datetime, until: datetime) -> Moved:
         rested=case.status,
         snoozed_until=until,
     )
+
+
+def pause(case: Case, *, by: str, at: datetime, reason: str) -> Moved:
+    """A person says that the case waits for somebody else: what is not broken yet stands still.
+
+    Raises:
+        IllegalMove: it is paused already.
+    """
+    check_legal(case, Move.PAUSE)
+    if case.pause is not None:
+        raise IllegalMove("pause again", case.status, case.id)
+    begun = Pause(since=at, reason=reason, by=by)
+    return _moved(case, Move.PAUSE, by=by, at=at, detail=reason, pauses=(*case.pauses, begun))
+
+
+def resume(case: Case, *, by: str, at: datetime, promises: Promises) -> Moved:
+    """The pause is over: every promise has as much time left as when it began.
+
+    Raises:
+        IllegalMove: it is not paused.
+    """
+    check_legal(case, Move.RESUME)
+    if case.pause is None:
+        raise IllegalMove("go on: it is not paused", case.status, case.id)
+    waited = case.pause.reason
+    return _moved(
+        case, Move.RESUME, by=by, at=at, detail=waited, **_resumed(case, by=by, at=at, promises=promises)
+    )
+
+
+def recount(case: Case, *, at: datetime, promises: Promises, why: str) -> Moved | None:
+    """The brand promises something else from now on: what is owed is counted anew; None if that is the same.
+
+    A promise that came newly is owed to the oldest unanswered mention, unless it would be broken at once:
+    nobody was promised that in time.
+    """
+    check_legal(case, Move.RECOUNT)
+    judged = case.classification
+    kept = case.promises
+    if judged is not None:
+        kept = promises.still_owed(kept, platform=case.platform, classification=judged)
+    owed = _owed_for_unanswered(case, promises.recounted(kept, at, case.paused), at, promises)
+    new = tuple(p for p in owed if p in case.promises or p.due_at > at or _runs(case, p.name))
+    if new == case.promises:
+        return None
+    return _moved(case, Move.RECOUNT, by=HEARD, at=at, detail=f"{why}: {_said_due(new)}", promises=new)
+
+
+def _runs(case: Case, name: str) -> bool:
+    return any(promise.name == name and promise.running for promise in case.promises)
+
+
+def _said_due(promises: Sequence[Promise]) -> str:
+    owed = [f"{p.name} due {p.due_at.isoformat()}" for p in promises if p.running]
+    return ", ".join(owed) or "nothing is owed any more"
 
 
 def close(case: Case, *, by: str, at: datetime, reason: str) -> Moved:
@@ -683,9 +754,14 @@ def _outgoing(case: Case) -> Outgoing:
 # ── time ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def wake(case: Case, *, at: datetime) -> Moved | None:
-    """What falls due on a case at an instant, each thing once; None when it was woken for nothing."""
-    raised = [raise_due(promise, at) for promise in case.promises]
+def wake(case: Case, *, at: datetime, promises: Promises | None = None) -> Moved | None:
+    """What falls due on a case at an instant, each thing once; None when it was woken for nothing.
+
+    ``promises`` know who is told again of a promise that stays broken.
+    """
+    raised = [
+        raise_due(promise, at, promises) if case.pause is None else (promise, ()) for promise in case.promises
+    ]
     alerts = tuple(alert for _, due in raised for alert in due)
     changes: _Changes = {"promises": tuple(promise for promise, _ in raised)}
     sends = tuple(Send(Topic.ALERTS, alert) for alert in alerts)
@@ -829,7 +905,7 @@ def erase(case: Case, *, by: str, at: datetime) -> Moved:
 
 
 def _settled(promises: Sequence[Promise], reply: Reply) -> tuple[Promise, ...]:
-    return tuple(p.settle(reply.posted_at) if p.kept_by(reply.kind) else p for p in promises)
+    return tuple(p.settle(reply.posted_at) if p.kept_by(reply) else p for p in promises)
 
 
 def _owed_for_newer(
@@ -838,7 +914,13 @@ def _owed_for_newer(
     keys = [mention.key for mention in case.mentions]
     first = case.mentions[keys.index(reply.answers) + 1] if reply.answers in keys else case.last
     return promises.owed(
-        settled, mention=first.key, at=first.created_at, platform=case.platform, classification=None
+        settled,
+        mention=first.key,
+        at=first.created_at,
+        platform=case.platform,
+        classification=None,
+        follow_up=True,
+        pauses=case.paused,
     )
 
 
@@ -855,4 +937,27 @@ def _owed_for_unanswered(
         at=_heard(oldest, at),
         platform=case.platform,
         classification=case.classification,
+        follow_up=any(reply.answers != oldest.key for reply in case.replies),
+        pauses=case.paused,
     )
+
+
+def _ended(case: Case, *, by: str, at: datetime) -> tuple[Pause, ...]:
+    if case.pause is None:
+        return case.pauses
+    # A clock that was set back must not end a pause before it began.
+    return (*case.pauses[:-1], replace(case.pause, until=max(at, case.pause.since), ended_by=by))
+
+
+class _Resumed(TypedDict):
+    promises: tuple[Promise, ...]
+    pauses: tuple[Pause, ...]
+
+
+def _resumed(case: Case, *, by: str, at: datetime, promises: Promises) -> _Resumed:
+    """The promises and pauses once the case waits for nobody else any more."""
+    if case.pause is None:
+        return {"promises": case.promises, "pauses": case.pauses}
+    pauses = _ended(case, by=by, at=at)
+    owed = promises.recounted(case.promises, at, stretches(pauses))
+    return {"promises": owed, "pauses": pauses}

@@ -21,7 +21,7 @@ from casework.classification import Intent, Sentiment, Topic, Urgency
 from casework.clock import SystemClock
 from casework.errors import HeardError
 from casework.hours import OpeningHours, Span
-from casework.sla import LadderStep, MetBy, PromisePolicy, Promises
+from casework.sla import LadderStep, MetBy, PromisePolicy, Promises, Since
 from config.brand_file import (
     PLATFORMS,
     AutomaticPart,
@@ -275,6 +275,8 @@ def _policy(part: PromisePart) -> PromisePolicy:
         warn_at=part.warn_at,
         ladder=_ladder(part),
         target=part.target,
+        since=Since(part.starts),
+        quiet=part.quiet,
     )
 
 
@@ -290,7 +292,9 @@ def _ladder(part: PromisePart) -> tuple[LadderStep, ...]:
     if part.ladder is None:
         return DEFAULT_LADDER
     return tuple(
-        sorted((LadderStep(step.after, step.to) for step in part.ladder), key=lambda step: step.after)
+        sorted(
+            (LadderStep(step.after, step.to, step.every) for step in part.ladder), key=lambda step: step.after
+        )
     )
 
 
@@ -370,12 +374,21 @@ def _contradictions(file: BrandFile) -> Iterator[tuple[Location, str]]:
             yield ("promises", index, "clock"), "the brand is never open, so this could not be kept"
         elif part.clock == "opening" and not _fits(part, file.hours):
             yield ("promises", index, "within"), "the opening hours leave no time to keep this within a year"
+        yield from _in_circles(index, part)
 
 
 def _twice(location: Location, names: Sequence[str], what: str) -> Iterator[tuple[Location, str]]:
     for index, name in enumerate(names):
         if name in names[:index]:
             yield (*location, index), f"there is already a {what} with this name; choose another"
+
+
+def _in_circles(index: int, part: PromisePart) -> Iterator[tuple[Location, str]]:
+    told = [step.to for step in part.ladder or ()]
+    for place, who in enumerate(told):
+        if who in told[:place]:
+            said = f"the ladder comes back to {who}; a ladder only climbs: tell somebody again with `every`"
+            yield ("promises", index, "ladder", place), said
 
 
 def _hours_twice(hours: HoursPart) -> Iterator[tuple[Location, str]]:

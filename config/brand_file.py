@@ -23,6 +23,7 @@ from pydantic import (
     ValidationInfo,
     WithJsonSchema,
     create_model,
+    field_validator,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
@@ -30,6 +31,7 @@ from pydantic_core import CoreSchema
 
 from casework.classification import Intent, Sentiment, Topic, Urgency
 from casework.hours import Span
+from casework.sla import BACKUP, OWNER
 from casework.sla import Warning as EarlyWarning
 from config.lengths import (
     ALL_DAY,
@@ -43,6 +45,7 @@ from config.lengths import (
     read_days,
     read_length,
     read_money,
+    read_quiet,
     read_share,
     read_spans,
     read_time,
@@ -122,6 +125,7 @@ WithinText = Annotated[Within, PlainValidator(read_within), _written("1h")]
 Share = Annotated[float, PlainValidator(read_share), _written("90%", _NUMBER)]
 WarningText = Annotated[EarlyWarning, PlainValidator(read_warning), _written("50%")]
 TimeText = Annotated[time, PlainValidator(read_time), _written("17:30")]
+QuietText = Annotated[Span, PlainValidator(read_quiet), _written("22:00-07:00")]
 Spans = Annotated[tuple[Span, ...], PlainValidator(read_spans), _written("08:00-22:00", _TEXT_LIST)]
 MoneyText = Annotated[Money, PlainValidator(read_money), _written("5.00 USD")]
 CapText = Annotated[Cap, PlainValidator(read_cap), _written("1 per day")]
@@ -329,11 +333,39 @@ class ForPart(Part):
     platform: Platforms = Field(default=(), description="Platforms that it covers.", examples=["x"])
 
 
+_PEOPLE = (OWNER, BACKUP, "managers", "leads")
+_LEAST_EVERY = timedelta(minutes=5)
+
+
+def _somebody(who: str) -> str:
+    if who not in _PEOPLE and not (who[0] in "#@" and len(who) > 1):
+        raise ValueError(
+            f"nobody is called `{brief(who)}`{say_nearest(who, _PEOPLE)}; write {', '.join(_PEOPLE)}, "
+            "a #channel or a @person"
+        )
+    return who
+
+
 class LadderPart(Part):
-    """One step of the ladder: who is told of a broken promise, and how long after."""
+    """One step of the ladder: who is told of a broken promise, how long after, and how often again."""
 
     after: Length = Field(description="How long after the breach.", examples=["15m"])
-    to: Text = Field(description="Who is told: managers, leads, or a Slack channel.", examples=["leads"])
+    to: Annotated[Text, AfterValidator(_somebody)] = Field(
+        description="Who is told: owner, backup, managers, leads, a #channel or a @person.",
+        examples=["leads"],
+    )
+    every: Length | None = Field(
+        default=None,
+        description="How often they are told again until somebody says that they heard it; once if left out.",
+        examples=["30m"],
+    )
+
+    @field_validator("every")
+    @classmethod
+    def _not_a_storm(cls, every: timedelta | None) -> timedelta | None:
+        if every is not None and every < _LEAST_EVERY:
+            raise ValueError("nobody reads an alarm that comes so often; write 5m or longer")
+        return every
 
 
 def _known_topic(topic: str, info: ValidationInfo) -> str:
@@ -378,10 +410,17 @@ class PromisePart(Part):
     clock: Literal["always", "opening"] = Field(
         default="always", description="Count all hours, or only opening hours.", examples=["opening"]
     )
-    met_by: Literal["reply", "answer"] | None = Field(
+    starts: Literal["any mention", "first mention", "follow-up"] = Field(
+        default="any mention",
+        description="Which unanswered mention it runs from: any, only the first of a case, or only what the "
+        "customer writes after a reply.",
+        examples=["follow-up"],
+    )
+    met_by: Literal["reply", "human reply", "answer"] | None = Field(
         default=None,
-        description="What keeps it: any reply, or only an answer. Without it, a reply keeps a promise of a "
-        "length of up to one day, and only an answer one of a longer time or of `day`.",
+        description="What keeps it: any reply, one that a person decided on, or only an answer. Without it, "
+        "a reply keeps a promise of a length of up to one day, and only an answer one of a longer time or of "
+        "`day`.",
         examples=["answer"],
     )
     warn_at: Annotated[tuple[WarningText, ...], BeforeValidator(_as_list), Also({"type": "string"})] = Field(
@@ -392,7 +431,12 @@ class PromisePart(Part):
         default=None,
         description="Who is told once it is broken, in order: managers at once and leads after 15 minutes, "
         "unless somebody says that they heard it.",
-        examples=["{after: 15m, to: leads}"],
+        examples=["{after: 15m, to: leads, every: 30m}"],
+    )
+    quiet: QuietText | None = Field(
+        default=None,
+        description="When nobody is told of it, by the brand's clock; what comes due then is told after.",
+        examples=["22:00-07:00"],
     )
 
 
@@ -616,6 +660,11 @@ class SlackPart(Part):
         default=None,
         description="Where the next step of the ladder goes; managers if left out.",
         examples=["@lena"],
+    )
+    backup: Text | None = Field(
+        default=None,
+        description="Who stands in for an owner: a @person or a user group; everybody on duty if left out.",
+        examples=["@care-backup"],
     )
     digest: TimeText | None = Field(
         default=None, description="When the day's digest is posted.", examples=['"17:30"']

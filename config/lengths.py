@@ -181,6 +181,14 @@ def _read_span(value: object) -> Span:
     return span
 
 
+def read_quiet(value: object) -> Span:
+    """``"22:00-07:00"``: quiet hours of each night. They end, or nobody would ever be told of anything."""
+    span = _read_span(value)
+    if span.start == span.end:
+        raise ValueError("quiet hours that never end would hide every broken promise; write 22:00-07:00")
+    return span
+
+
 def read_days(text: str) -> tuple[int, ...]:
     """``mon-fri``, ``sat`` or ``mon, wed``: weekday numbers, Monday is 0."""
     days: list[int] = []

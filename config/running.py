@@ -62,7 +62,7 @@ def _say(words: str) -> None:
 @asynccontextmanager
 async def _stages(line: Line, store: Store, *, promises: bool = True) -> AsyncIterator[asyncio.TaskGroup]:
     """The line's consumers and its clock as tasks; all end with the block, or with a store of our own."""
-    bell = ringing(line.promise_clock)
+    bell = ringing(line.promise_clock, line.recounter)
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(consumer.run()) for consumer in line.consumers.values()]
         running.append(tasks.create_task(_end_with(store)))

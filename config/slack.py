@@ -512,7 +512,6 @@ def _herald(
         cards=index,
         delivery=delivery,
         clock=clock,
-        managers=managers,
         channels={"managers": managers, "leads": slack.leads or managers},
         timezone=brand.timezone,
     )
@@ -591,7 +590,10 @@ async def examine_slack(
                     "add them under OAuth & Permissions, then install the app again",
                 )
             )
-        places = dict.fromkeys(filter(None, (slack.channel, slack.managers, slack.leads)))
+        told = (step.to for part in brand.file.promises for step in part.ladder or () if step.to[0] in "#@")
+        places = dict.fromkeys(
+            filter(None, (slack.channel, slack.managers, slack.leads, slack.backup, *told))
+        )
         checks += [await _reach(web, where) for where in places]
         checks += await _people(brand, web)
     if app_token is None and not by_http:

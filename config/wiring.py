@@ -33,6 +33,7 @@ from config.brand import Brand
 from config.lanes import lane
 from escalation.alerts import AlertWorker, Herald
 from escalation.promises import PromiseClock
+from escalation.recounting import Recounter
 from escalation.spikes import SpikeClock, SpikeRules, Tell, tell_log
 from escalation.worker import EscalationWorker
 from listener.tracker import Tracker, bare_handle
@@ -107,6 +108,7 @@ class Line:
     clock: Clock
     consumers: Mapping[str, Consumer]
     promise_clock: PromiseClock
+    recounter: Recounter
     spike_clock: SpikeClock
     tracker: Tracker
     handlers: Callable[[Brand], Mapping[str, Handler]]
@@ -121,6 +123,8 @@ class Line:
             consumer.use(changed[stage])
         self.spike_clock.use(spike_rules(brand))
         self.brand, self.promises = brand, brand.promises(now=self.clock.now())
+        self.promise_clock.promises = self.promises
+        self.recounter.use(self.promises)
         self.tracker = tracking(brand)
 
     def listener(self, feed: str) -> Listener:
@@ -195,7 +199,7 @@ def put_together(
             accounts=accounts,
         )
 
-    first = handlers(brand)
+    first, promises = handlers(brand), brand.promises(now=clock.now())
     with lane(locks, "line") as number:
         name = f"{socket.gethostname()}-{number}"
         yield Line(
@@ -204,7 +208,7 @@ def put_together(
             dead=DeadLetters(store),
             cursors=Cursors(store),
             switch=PauseSwitch(store),
-            promises=brand.promises(now=clock.now()),
+            promises=promises,
             clock=clock,
             consumers={
                 stage: Consumer(
@@ -218,7 +222,8 @@ def put_together(
                 )
                 for stage in stages
             },
-            promise_clock=PromiseClock(cases=cases, clock=clock),
+            promise_clock=PromiseClock(cases=cases, clock=clock, promises=promises),
+            recounter=Recounter(cases=cases, clock=clock, done=Cursors(store), promises=promises),
             spike_clock=SpikeClock(
                 volume=Volume(store),
                 record=SpikeRecord(store),
@@ -271,7 +276,7 @@ def stage_handlers(
             clock=clock,
         ),
         "escalation": EscalationWorker(herald=herald),
-        "alerts": AlertWorker(herald=herald, clock=clock),
+        "alerts": AlertWorker(herald=herald, clock=clock, backup=brand.team.slack.backup),
     }
 
 

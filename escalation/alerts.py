@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from casework import moves
 from casework.case import Case
 from casework.clock import Clock
-from casework.sla import Alert, PromiseState
+from casework.sla import BACKUP, OWNER, Alert
 from streams import codec
 from streams.consumer import Result, Work
+
+ON_DUTY: Final = "everybody on duty"
 
 
 class Herald(Protocol):
@@ -35,6 +37,7 @@ class AlertWorker:
 
     herald: Herald
     clock: Clock
+    backup: str | None = None
 
     async def __call__(self, works: Sequence[Work]) -> Sequence[Result]:
         """One `tell` move for each alert."""
@@ -44,7 +47,13 @@ class AlertWorker:
         if not work.entry.alert:
             return None
         alert = codec.read_alert(work.entry.alert)
-        if alert.state is PromiseState.AT_RISK:
-            alert = replace(alert, to=work.case.owner or "everybody on duty")
+        alert = replace(alert, to=self._whom(work.case, alert))
         await self.herald.alert(work.case, alert)
         return moves.tell(work.case, alert, at=self.clock.now(), where=self.herald.name)
+
+    def _whom(self, case: Case, alert: Alert) -> str:
+        """Whoever is meant by the owner, and by who stands in for one; others are called what they are."""
+        backup = self.backup or ON_DUTY
+        if alert.to == OWNER:
+            return case.owner or backup
+        return backup if alert.to == BACKUP else alert.to

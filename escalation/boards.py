@@ -266,13 +266,16 @@ def _what_next(late: Sequence[BreachRow], alarmed: Sequence[Case], outlook: Outl
 # ── at risk, still on it ─────────────────────────────────────────────────────────────────────────
 
 
-def at_risk_line(case: Case, alert: Alert, who: Sequence[str], frame: Frame) -> Payload:
-    """The line in a card's thread that tells people, by their Slack ids, of a reply that is due soon."""
+def due_line(case: Case, alert: Alert, who: Sequence[str], frame: Frame) -> Payload:
+    """The line in a card's thread that tells people, by their Slack ids, of a reply that is or was due."""
     called = " ".join(ping(one) for one in who[:10])
     nobody = "" if case.owner else "nobody has this yet, and "
-    due = f"a reply is due at {frame.at(alert.due_at)} ({esc(alert.promise, 60)})"
-    said = f"🟠 {called}{': ' if called else ''}{nobody}{due}. {frame.case(case.id)}"
-    text = f"At risk: {nobody}a reply is due at {frame.clock(alert.due_at)}. Case {case.id}."
+    late = alert.state is PromiseState.BREACHED
+    is_due = "a reply was due" if late else "a reply is due"
+    due = f"{is_due} at {frame.at(alert.due_at)} ({esc(alert.promise, 60)})"
+    said = f"{'🔴' if late else '🟠'} {called}{': ' if called else ''}{nobody}{due}. {frame.case(case.id)}"
+    stands = "Late" if late else "At risk"
+    text = f"{stands}: {nobody}{is_due} at {frame.clock(alert.due_at)}. Case {case.id}."
     return Payload(text, (section(said, f"risk:{case.id}:{case.version}"),))
 
 

@@ -534,6 +534,12 @@ class _Row:
 
     def _with_people(self) -> list[Block | None]:
         case = self.case
+        if case.pause is None:
+            return self._running()
+        return [self._press("Go on", "goon", "Let its promises run again"), *self._running()]
+
+    def _running(self) -> list[Block | None]:
+        case = self.case
         if case.status is Status.SNOOZED:
             return [self._press("Wake now", "wake", "End the snooze now"), self._take()]
         if case.status is Status.FAILED:
@@ -617,6 +623,10 @@ class _Row:
         options = [
             option(words, self._value(choice), self._passes(choice)) for choice, (words, _) in RESTS.items()
         ]
+        if self.case.pause is None:
+            options.append(
+                option("Until the customer writes", self._value("await"), "its promises stand still")
+            )
         return select(self._action("snooze"), "Snooze…", options)
 
     def _passes(self, choice: str) -> str:
@@ -724,6 +734,9 @@ _TOLD: Final = frozenset(
         Move.TAKE,
         Move.RELEASE,
         Move.SNOOZE,
+        Move.PAUSE,
+        Move.RESUME,
+        Move.RECOUNT,
         Move.CLOSE,
         Move.NOTE,
         Move.REOPEN,
@@ -747,6 +760,8 @@ _WITH_DETAIL: Final = frozenset(
         Move.REJECT,
         Move.TAKE,
         Move.RELEASE,
+        Move.PAUSE,
+        Move.RESUME,
         Move.CLOSE,
         Move.ESCALATE,
         Move.RELABEL,

@@ -12,6 +12,7 @@ from casework import moves
 from casework.case import Case, Move, Moved, Status
 from casework.decisions import Action, Ask, Refused
 from casework.errors import IllegalMove, TextChanged
+from casework.pause import FOR_THE_CUSTOMER
 from casework.words import visible
 from escalation.cards import rest
 from escalation.dialogs import CLOSE_REASONS, Next
@@ -29,6 +30,8 @@ _PLANS: Final[Mapping[str, tuple[str, ...]]] = {
     "card.retry": (Action.APPROVE,),
     "card.take": (Action.TAKE,),
     "card.wake": (WAKE,),
+    "card.snooze.await": (Action.AWAIT,),
+    "card.goon": (Action.GO_ON,),
     "card.reopen": (Action.REOPEN,),
     "card.takeback": (Action.TAKE_BACK,),
     "card.more.redraft": (Action.REJECT,),
@@ -75,6 +78,8 @@ MOVE_OF: Final[Mapping[str, Move]] = {
     **{action: Move[action.name] for action in Action if action.name in Move.__members__},
     Action.POSTED: Move.POST_BY_HAND,
     Action.TAKE_BACK: Move.ASK_BACK,
+    Action.AWAIT: Move.PAUSE,
+    Action.GO_ON: Move.RESUME,
     WAKE: Move.WAKE,
 }
 _REDRAFT: Final = "Another draft was asked for"
@@ -82,7 +87,7 @@ _REDRAFT: Final = "Another draft was asked for"
 
 def plan_of(press: Press) -> tuple[str, ...]:
     """The moves that a press makes, in order; none where it decides nothing."""
-    if press.action.startswith("card.snooze.") and press.action not in OPENS:
+    if press.action.startswith("card.snooze.") and press.action not in {*OPENS, *_PLANS}:
         return (Action.SNOOZE,)
     if press.action == "reject.submit" and press.then == Next.CLOSE:
         return (Action.CLOSE,)
@@ -128,6 +133,8 @@ def ask_of(press: Press, step: str, by: str, case: Case, timezone: str) -> Ask:
         return replace(ask, reason=_REDRAFT, again=True)
     if press.action == "card.more.irrelevant":
         return replace(ask, reason=CLOSE_REASONS["irrelevant"])
+    if step == Action.AWAIT:
+        return replace(ask, reason=ask.reason or FOR_THE_CUSTOMER)
     if step == Action.SNOOZE and press.until is None:
         # Counted from the press: carried out again after a crash, it ends at the same instant.
         return replace(ask, until=rest(press.action.rpartition(".")[2], press.pressed_at, timezone))

@@ -13,9 +13,11 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[import-untyped]  # ships no types
 
 from casework import moves
-from casework.case import Case
+from casework.case import Case, Moved
 from casework.clock import Clock
 from casework.errors import Conflict
+from casework.sla import Promises
+from escalation.recounting import Recounter
 from streams.case_store import CaseStore, Write
 from streams.connection import LOST
 
@@ -23,15 +25,20 @@ log = structlog.get_logger(__name__)
 
 EVERY_S: Final = 1
 AT_ONCE: Final = 64
+_NONE: Final = Promises(())
 """How many cases a partition gives to one look."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PromiseClock:
-    """Raises what is due: warnings, breaches, the ladder, ended snoozes, sends to look for."""
+    """Raises what is due: warnings, breaches, the ladder, ended snoozes, sends to look for.
+
+    ``promises`` are the brand's: they know who is told again of a promise that stays broken.
+    """
 
     cases: CaseStore
     clock: Clock
+    promises: Promises = _NONE
 
     async def sweep(self) -> int:
         """Take everything that is due now; returns how many cases moved.
@@ -50,9 +57,12 @@ class PromiseClock:
 
     async def wake(self, due: Sequence[Case], now: datetime) -> int:
         """Wake these cases; returns how many moved."""
-        writes = [Write(woken) for case in due if (woken := moves.wake(case, at=now)) is not None]
+        writes = [Write(woken) for case in due if (woken := self._woken(case, now)) is not None]
         outcomes = await self.cases.save_all(writes)
         return sum(not isinstance(outcome, Conflict) for outcome in outcomes)
+
+    def _woken(self, case: Case, now: datetime) -> Moved | None:
+        return moves.wake(case, at=now, promises=self.promises)
 
     async def ring(self) -> None:
         """One sweep that survives a lost store: the next ring finds what this one could not."""
@@ -62,7 +72,7 @@ class PromiseClock:
             log.warning("store lost, the next ring tries again", error=type(error).__name__)
 
 
-def ringing(promise_clock: PromiseClock) -> AsyncIOScheduler:
+def ringing(promise_clock: PromiseClock, recounter: Recounter) -> AsyncIOScheduler:
     """A scheduler, not yet started, that rings the clock every second.
 
     UTC, coalesced and without a misfire limit: APScheduler's defaults drop rings that come late.
@@ -71,4 +81,5 @@ def ringing(promise_clock: PromiseClock) -> AsyncIOScheduler:
         timezone="UTC", job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1}
     )
     scheduler.add_job(promise_clock.ring, "interval", seconds=EVERY_S, id="promises")
+    scheduler.add_job(recounter.ring, "interval", seconds=EVERY_S, id="recount")
     return scheduler

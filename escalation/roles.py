@@ -39,6 +39,8 @@ NEEDED: Final[Mapping[str, Role]] = {
     Action.EDIT: Role.RESPONDER,
     Action.REJECT: Role.RESPONDER,
     Action.SNOOZE: Role.RESPONDER,
+    Action.AWAIT: Role.RESPONDER,
+    Action.GO_ON: Role.RESPONDER,
     Action.CLOSE: Role.RESPONDER,
     Action.ESCALATE: Role.RESPONDER,
     Action.REOPEN: Role.RESPONDER,

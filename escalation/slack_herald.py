@@ -14,7 +14,7 @@ from casework.case import Case
 from casework.clock import Clock
 from casework.errors import TryAgainLater
 from casework.sla import Alert, Promise, PromiseState
-from escalation.boards import Frame, at_risk_line
+from escalation.boards import Frame, due_line
 from escalation.delivery import Delivery, Messages, board_name
 from streams.cards import CardIndex
 
@@ -30,16 +30,16 @@ async def by_name(who: str) -> Sequence[str]:
 
 @dataclass(frozen=True, slots=True)
 class SlackHerald:
-    """Tells people in Slack: each step of the ladder in its own of ``channels``, or in ``managers``.
+    """Tells people in Slack: each step of the ladder in its own place, an owner in the card's thread.
 
-    ``whom`` finds the Slack ids of a name, or of "everybody on duty": people, or a user group.
+    ``channels`` are the places of names that are no channel and no person of Slack. ``whom`` finds the Slack
+    ids of a name, or of "everybody on duty": people, or a user group.
     """
 
     web: Messages
     cards: CardIndex
     delivery: Delivery
     clock: Clock
-    managers: str
     channels: Mapping[str, str] = field(default_factory=dict)
     whom: Callable[[str], Awaitable[Sequence[str]]] = by_name
     timezone: str = "UTC"
@@ -65,27 +65,35 @@ class SlackHerald:
             # Kept meanwhile: a ping would only send somebody to a case that is answered.
             return
         await self.cards.dirty(case.id, at=self.clock.now())
-        if alert.state is PromiseState.BREACHED:
-            await self._broken(case, alert, promise)
-        elif promise.state is not PromiseState.BREACHED:
-            # Broken by now, it has an alert of its own.
-            await self._at_risk(case, alert, promise)
+        where = self._place(alert)
+        if where is not None:
+            await self._broken(case, alert, promise, where)
+        elif alert.state is PromiseState.BREACHED or promise.state is not PromiseState.BREACHED:
+            # A warning of what is broken by now is no news: that has an alert of its own.
+            await self._ping(case, alert, promise)
 
-    # ── at risk ──────────────────────────────────────────────────────────────────────────────────
+    def _place(self, alert: Alert) -> str | None:
+        """The board that an alert goes on; None where it is for whoever has the case."""
+        if alert.state is not PromiseState.BREACHED:
+            return None
+        return alert.to if alert.to[:1] in ("#", "@") else self.channels.get(alert.to)
 
-    async def _at_risk(self, case: Case, alert: Alert, promise: Promise) -> None:
+    # ── whoever has the case ─────────────────────────────────────────────────────────────────────
+
+    async def _ping(self, case: Case, alert: Alert, promise: Promise) -> None:
         if await self.delivery.in_flood(case.id):
             return
-        # Each warning of a promise is one line; those still to come tell them apart.
-        key = f"risk:{promise.name}:{int(alert.due_at.timestamp())}:{len(promise.warn_at)}"
+        # Each alert of a promise is one line; the instants that they are for tell them apart.
+        key = f"risk:{promise.name}:{int(alert.due_at.timestamp())}:{_instant(alert, len(promise.warn_at))}"
         frame = Frame(self.clock.now(), self.timezone, self.desk_url)
-        await self.delivery.say(case, at_risk_line(case, alert, await self.whom(alert.to), frame), key)
+        await self.delivery.say(case, due_line(case, alert, await self.whom(alert.to), frame), key)
 
     # ── broken ───────────────────────────────────────────────────────────────────────────────────
 
-    async def _broken(self, case: Case, alert: Alert, promise: Promise) -> None:
-        channel = await self.web.channel_id(self.channels.get(alert.to, self.managers))
-        matter = f"{case.id}:{promise.name}:{int(alert.due_at.timestamp())}:{alert.to}:{len(promise.ladder)}"
+    async def _broken(self, case: Case, alert: Alert, promise: Promise, where: str) -> None:
+        channel = await self.web.channel_id(where)
+        when = _instant(alert, len(promise.ladder))
+        matter = f"{case.id}:{promise.name}:{int(alert.due_at.timestamp())}:{alert.to}:{when}"
         board = await self.cards.settled_on(matter, board_name(channel, _window(self.clock.now())))
         place = await self.cards.gather(board, case.id)
         shown = await self.cards.of(board)
@@ -99,6 +107,11 @@ class SlackHerald:
 
 def _about(alert: Alert, promise: Promise) -> bool:
     return (promise.name, promise.due_at) == (alert.promise, alert.due_at)
+
+
+def _instant(alert: Alert, number: int) -> int:
+    # Alerts of an older Heard carry no instant.
+    return int(alert.at.timestamp()) if alert.at is not None else number
 
 
 def _window(now: datetime) -> datetime:

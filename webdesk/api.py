@@ -34,6 +34,8 @@ WHAT = {
     Action.REJECT: "Refuse the draft; `reason` is kept for the next one.",
     Action.TAKE: "Make the case yours.",
     Action.SNOOZE: "Let the case rest `until` an instant. Its promises run on.",
+    Action.AWAIT: "The case waits for somebody else; `reason` says for whom. Its promises stand still.",
+    Action.GO_ON: "The wait is over: its promises run again, with as much time left as before.",
     Action.CLOSE: "End the case without a reply; `reason` says why.",
     Action.NOTE: "Leave `text` for colleagues. Notes are never public.",
 }

@@ -31,6 +31,8 @@ DONE = {
     "take": "This case is yours.",
     "release": "Released. Anybody may take it.",
     "snooze": "Snoozed. Its promises run on.",
+    "await": "Its promises stand still until the customer writes or you go on.",
+    "go-on": "Its promises run again.",
     "close": "Closed.",
     "note": "Note saved. Only colleagues see it.",
     "escalate": "Handed on.",

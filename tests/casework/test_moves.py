@@ -10,6 +10,7 @@ from casework.case import DONE, IN_FLIGHT, LEGAL, OPEN, WITH_PEOPLE, Case, Move,
 from casework.classification import Intent, Urgency
 from casework.draft import ReplyKind
 from casework.errors import IllegalMove, NotAllowedHere, TextChanged
+from casework.pause import Pause
 from casework.reply import Outgoing, Reply
 from casework.sla import Alert, PromiseState
 from tests.fakes.cases import (
@@ -40,7 +41,16 @@ ACK = Outgoing(
     automatic=True,
 )
 ALERT = Alert("first hour", PromiseState.BREACHED, NOON, "managers")
+HOUR = 60 * MINUTE
 LATER = NOON + 5 * MINUTE
+
+
+TWICE_AS_LONG = replace(PROMISES, policies=tuple(replace(one, within=2 * HOUR) for one in PROMISES.policies))
+
+
+def paused(case: Case) -> Case:
+    """The same case, waiting for the customer since noon."""
+    return replace(case, pauses=(Pause(since=NOON, reason="waiting for the customer", by="Nina"),))
 
 
 def answered_by_us(case: Case) -> Case:
@@ -65,6 +75,9 @@ MOVES: dict[Move, Callable[[Case], Moved | None]] = {
     Move.TAKE: lambda c: moves.take(c, by="Nina", at=LATER),
     Move.RELEASE: lambda c: moves.release_case(replace(c, owner="Nina"), by="Nina", at=LATER),
     Move.SNOOZE: lambda c: moves.snooze(c, by="Nina", at=LATER, until=LATER + MINUTE),
+    Move.PAUSE: lambda c: moves.pause(c, by="Nina", at=LATER, reason="waiting for the customer"),
+    Move.RESUME: lambda c: moves.resume(paused(c), by="Nina", at=LATER, promises=PROMISES),
+    Move.RECOUNT: lambda c: moves.recount(c, at=LATER, promises=TWICE_AS_LONG, why="the brand says so"),
     Move.CLOSE: lambda c: moves.close(c, by="Nina", at=LATER, reason="solved by phone"),
     Move.NOTE: lambda c: moves.note(c, by="Nina", at=LATER, text="called her"),
     Move.REOPEN: lambda c: moves.reopen(c, by="Nina", at=LATER, promises=PROMISES),

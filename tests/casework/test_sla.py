@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from casework.classification import Classification, Confidence, Intent, Sentiment, Urgency
 from casework.draft import ReplyKind
 from casework.hours import OpeningHours, Span
+from casework.reply import Reply
 from casework.sla import (
     Alert,
     LadderStep,
@@ -47,6 +48,10 @@ SAME_DAY = PromisePolicy(
 
 def begun(policy: PromisePolicy = FIRST_HOUR, at: datetime = NOON) -> Promise:
     return policy.start("x:1", at, OpeningHours())
+
+
+def replied(kind: ReplyKind = ReplyKind.ANSWER, *, automatic: bool = False) -> Reply:
+    return Reply("c:1", kind, "r-1", "Hi!", "x:1", "Nina", NOON, automatic=automatic)
 
 
 def oslo(*when: int, fold: int = 0) -> datetime:
@@ -204,7 +209,7 @@ def test_only_an_answer_keeps_a_promise_of_an_answer(
     policy: PromisePolicy, kind: ReplyKind, keeps: bool
 ) -> None:
     """A hollow acknowledgement never hides a customer without an answer."""
-    assert begun(policy).kept_by(kind) is keeps
+    assert begun(policy).kept_by(replied(kind)) is keeps
 
 
 def test_what_is_no_longer_owed_goes_and_what_broke_stays() -> None:

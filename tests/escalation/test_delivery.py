@@ -836,7 +836,6 @@ def herald(office: Office) -> SlackHerald:
         cards=office.cards,
         delivery=office.delivery,
         clock=office.clock,
-        managers=LEADS,
         channels={"managers": LEADS, "leads": "U0LENA"},
         whom=whom,
     )
@@ -937,14 +936,31 @@ async def test_broken_promises_share_one_message_a_quarter_of_an_hour(
 async def test_the_next_step_of_the_ladder_is_told_in_its_own_place(
     office: Office, herald: SlackHerald
 ) -> None:
-    """By direct message; a step that nobody configured goes to the managers."""
+    """By direct message or in a channel; whoever has the case hears of it in the card's thread."""
     case = await office.case()
+    await herald.announce(case)
+    await office.settled()
     office.clock.advance(60 * MINUTE)
     case, alert = woken(case, office)
     await told(office, herald, case, replace(alert, to="leads"))
-    await told(office, herald, case, replace(alert, to="the night shift"))
+    await told(office, herald, case, replace(alert, to="@Lena"))
+    await told(office, herald, case, replace(alert, to="Nina"))
     assert [m.text for m in office.slack.messages("D0LENA")] == ["1 promises broken"]
-    assert [m.text for m in office.slack.messages(LEADS)] == ["1 promises broken"]
+    assert office.slack.messages(LEADS) == []
+    (said,) = office.slack.thread(office.the_card(case))
+    assert head(said).startswith("🔴 <@U0NINA1>: nobody has this yet, and a reply was due at <!date^")
+
+
+async def test_a_step_that_is_told_again_is_shown_again(office: Office, herald: SlackHerald) -> None:
+    """Each time on the board of its quarter of an hour; the same alarm twice is shown once."""
+    case = await office.case()
+    office.clock.advance(60 * MINUTE)
+    case, alert = woken(case, office)
+    for _ in range(2):
+        await told(office, herald, case, alert)
+    office.clock.advance(30 * MINUTE)
+    await told(office, herald, case, replace(alert, at=office.clock.now()))
+    assert [m.text for m in office.slack.messages(LEADS)] == ["1 promises broken"] * 2
 
 
 async def test_a_board_with_nothing_on_it_is_no_message(office: Office) -> None:

@@ -12,8 +12,11 @@ from casework.clock import ManualClock
 from casework.mention import Author
 from casework.sla import PromiseState
 from escalation.promises import PromiseClock, ringing
+from escalation.recounting import Recounter
 from streams import topics
 from streams.case_store import CaseStore, Write
+from streams.connection import Store
+from streams.switch import Cursors
 from tests.fakes.cases import MINUTE, NOON, PROMISES, a_mention
 
 AT_RISK, BREACHED = PromiseState.AT_RISK, PromiseState.BREACHED
@@ -144,9 +147,10 @@ async def test_a_lost_store_is_survived(
     await bell.ring()
 
 
-async def test_the_scheduler_drops_no_late_ring(bell: PromiseClock) -> None:
+async def test_the_scheduler_drops_no_late_ring(bell: PromiseClock, cases: CaseStore, store: Store) -> None:
     """Late rings are coalesced into one and never dropped; its times are UTC."""
-    scheduler = ringing(bell)
+    recounter = Recounter(cases=cases, clock=bell.clock, done=Cursors(store), promises=PROMISES)
+    scheduler = ringing(bell, recounter)
     scheduler.start(paused=True)
     job = scheduler.get_job("promises")
     scheduler.shutdown(wait=False)
