@@ -28,7 +28,7 @@ class People(Protocol):
         """When somebody does something next; None when nobody will."""
         ...
 
-    async def act(self, cases: CaseStore, now: datetime) -> bool:
+    async def act(self, cases: CaseStore, now: datetime, /) -> bool:
         """Do what people have done by now; tells whether they did anything."""
         ...
 
@@ -43,7 +43,7 @@ class Nobody:
         """Never."""
         return None
 
-    async def act(self, cases: CaseStore, now: datetime) -> bool:
+    async def act(self, _cases: CaseStore, _now: datetime) -> bool:
         """Nothing."""
         return False
 

@@ -205,7 +205,9 @@ class _Gathered:
         return Outcomes(
             cases=cases,
             actions=actions,
-            promises={name: {str(kept): count for kept, count in n.items()} for name, n in self._kept.items()},
+            promises={
+                name: {str(kept): count for kept, count in n.items()} for name, n in self._kept.items()
+            },
             staffing={name: self._staffing(name) for name in self._owed},
             timezone=self._timezone,
         )

@@ -82,7 +82,7 @@ class Agenda:
 
 
 class Player:
-    """Plays one feed on one line; ``agenda`` and ``people`` must be told of every move that the line saves."""
+    """Plays one feed on one line; ``agenda`` and ``people`` must be told of every move that it saves."""
 
     def __init__(
         self,
