@@ -63,20 +63,35 @@ def peak(stretches: Sequence[Stretch]) -> float:
 
 
 def by_hour(stretches: Sequence[Stretch], timezone: str) -> Mapping[int, float]:
-    """The highest rate that any day needs, by the hour on the wall in which it begins; none where 0."""
-    zone, highest = ZoneInfo(timezone), dict[int, float]()
+    """How many answers fall into each hour on the wall, on the day that asks for most; none where 0.
+
+    The rate within the hour may be higher for a while: what comes in just before midnight and is due at it
+    leaves minutes. `peak` tells that; how many people an hour needs is told by this.
+    """
+    zone, given = ZoneInfo(timezone), dict[datetime, float]()
     for stretch in stretches:
-        for hour in _wall_hours(stretch, zone):
-            highest[hour] = max(highest.get(hour, 0.0), stretch.per_hour)
-    return dict(sorted(highest.items()))
+        for begins, ends in _hours_of(stretch, zone):
+            hour = _hour_begins(begins, zone)
+            given[hour] = given.get(hour, 0.0) + (ends - begins) / HOUR * stretch.per_hour
+    fullest = dict[int, float]()
+    for hour, answers in given.items():
+        on_the_wall = hour.astimezone(zone).hour
+        fullest[on_the_wall] = max(fullest.get(on_the_wall, 0.0), answers)
+    return dict(sorted(fullest.items()))
 
 
-def _wall_hours(stretch: Stretch, zone: ZoneInfo) -> Iterator[int]:
+def _hours_of(stretch: Stretch, zone: ZoneInfo) -> Iterator[tuple[datetime, datetime]]:
+    """The stretch, cut where an hour on the wall ends."""
     at = stretch.begins
     while at < stretch.ends:
-        wall = at.astimezone(zone)
-        yield wall.hour
-        at += HOUR - timedelta(minutes=wall.minute, seconds=wall.second, microseconds=wall.microsecond)
+        ends = min(_hour_begins(at, zone) + HOUR, stretch.ends)
+        yield at, ends
+        at = ends
+
+
+def _hour_begins(instant: datetime, zone: ZoneInfo) -> datetime:
+    wall = instant.astimezone(zone)
+    return instant - timedelta(minutes=wall.minute, seconds=wall.second, microseconds=wall.microsecond)
 
 
 # ── time in which somebody is there ──────────────────────────────────────────────────────────────

@@ -62,6 +62,7 @@ class Decision:
     to: str = ""
     sources: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    why: str = field(default="", compare=False)
 
     @property
     def said(self) -> str:
@@ -87,9 +88,9 @@ class Outcome:
     promises: tuple[Due, ...] = ()
 
     @property
-    def last(self) -> Decision | None:
-        """What stands in the end."""
-        return self.decisions[-1] if self.decisions else None
+    def passed_over(self) -> bool:
+        """Whether the mention became no case."""
+        return any(decision.action is Action.PASSED_OVER for decision in self.decisions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,7 @@ def _decision(case: Case, action: Action) -> Decision:
         to=case.escalated_to or "",
         sources=tuple(source.id for source in draft.sources) if draft else (),
         words=tuple(words),
+        why=case.why,
     )
 
 
@@ -169,7 +171,7 @@ async def outcomes(
 
 def _by_labels_alone(decision: Decision) -> Decision:
     action = Action.WITH_PEOPLE if decision.action in _NEEDS_WORDS else decision.action
-    return Decision(action, decision.rule, decision.way, decision.to)
+    return Decision(action, decision.rule, decision.way, decision.to, why=decision.why)
 
 
 def _due(promise: Promise) -> Due:

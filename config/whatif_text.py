@@ -53,18 +53,18 @@ def _case(found: WhatIf, difference: Difference, zone: ZoneInfo) -> Iterator[str
 def _of_decision(before: Decision | None, after: Decision | None) -> str:
     if before == after:
         return f"rule {after.rule}, {after.said}" if after else "–"
-    said = f"rule {_rule(before)} → {_rule(after)}, {_said(before)} → {_said(after)}"
+    said = f"rule {_changed(_rule(before), _rule(after))}, {_changed(_said(before), _said(after))}"
     if before is None or after is None or (before.rule, before.said) != (after.rule, after.said):
         return said
-    return f"rule {after.rule}, {after.said}, {_but(before, after)}"
+    return f"{said}, {_but(before, after)}"
 
 
 def _but(before: Decision, after: Decision) -> str:
     """What differs under the same rule and action."""
     if before.to != after.to:
-        return f"to {before.to or 'nobody'} → {after.to or 'nobody'}"
+        return f"to {_changed(before.to or 'nobody', after.to or 'nobody')}"
     if before.sources != after.sources:
-        return f"from {', '.join(before.sources) or '–'} → {', '.join(after.sources) or '–'}"
+        return f"from {_changed(', '.join(before.sources) or '–', ', '.join(after.sources) or '–')}"
     return "in other words"
 
 
@@ -95,7 +95,14 @@ def _outcome_as_json(outcome: Outcome | None) -> dict[str, object] | None:
         return None
     return {
         "decisions": [
-            {"action": one.action, "rule": one.rule, "reply": one.way, "to": one.to, "sources": one.sources}
+            {
+                "action": one.action,
+                "rule": one.rule,
+                "reply": one.way,
+                "to": one.to,
+                "sources": one.sources,
+                "why": one.why,
+            }
             for one in outcome.decisions
         ],
         "promises": [
@@ -110,8 +117,8 @@ def _outcome_as_json(outcome: Outcome | None) -> dict[str, object] | None:
 def _sums(found: WhatIf) -> Iterator[str]:
     before, after = found.before, found.after
     differ = len(found.differences)
-    yield f"{differ} of {len(_compared(found))} would differ"
-    yield f"{'':<24} {'before':>7} {'after':>7}"
+    yield f"{differ} of {len(_compared(found))} cases would differ"
+    yield f"{'decisions, promises':<24} {'before':>7} {'after':>7}"
     for action in Action:
         was, would_be = before.actions[action], after.actions[action]
         if was or would_be:
@@ -140,7 +147,13 @@ def _sums_as_json(outcomes: Outcomes) -> dict[str, object]:
 
 
 def _compared(found: WhatIf) -> set[str]:
-    return {*found.before.cases, *found.after.cases}
+    """The mentions that opened a case under either policy."""
+    return {
+        key
+        for side in (found.before, found.after)
+        for key, case in side.cases.items()
+        if not case.passed_over
+    }
 
 
 # ── answers an hour ──────────────────────────────────────────────────────────────────────────────
@@ -150,18 +163,22 @@ def _staffing(found: WhatIf) -> Iterator[str]:
     before, after = found.before.staffing, found.after.staffing
     names = _names(before, after)
     sides = {name: (before.get(name, NO_STAFFING), after.get(name, NO_STAFFING)) for name in names}
-    yield "Answers an hour that people must give to break no promise, on the fullest day"
+    yield "Answers that people must give in each hour to break no promise, on the day that asks for most"
     yield "hour  " + "".join(f"  {name:>18}" for name in names)
     hours = sorted({hour for pair in sides.values() for side in pair for hour in side.by_hour})
     for hour in hours:
         rates = ((was.by_hour.get(hour, 0.0), would.by_hour.get(hour, 0.0)) for was, would in sides.values())
-        yield f"{hour:02d}-{(hour + 1) % 24:02d} " + "".join(f"  {_change(*pair):>18}" for pair in rates)
-    yield "peak  " + "".join(f"  {_change(was.peak, would.peak):>18}" for was, would in sides.values())
+        yield f"{hour:02d}-{(hour + 1) % 24:02d} " + "".join(
+            f"  {_changed(*map(_rate, pair)):>18}" for pair in rates
+        )
+    yield "peak  " + "".join(
+        f"  {_changed(_rate(was.peak), _rate(would.peak)):>18}" for was, would in sides.values()
+    )
+    yield "peak: answers an hour in the most hurried stretch; always at this rate, nothing is ever late"
 
 
-def _change(was: float, would_be: float) -> str:
-    before, after = _rate(was), _rate(would_be)
-    return before if before == after else f"{before} → {after}"
+def _changed(was: str, would_be: str) -> str:
+    return was if was == would_be else f"{was} → {would_be}"
 
 
 def _rate(per_hour: float) -> str:

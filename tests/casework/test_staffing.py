@@ -71,10 +71,27 @@ def test_a_promise_that_counts_opening_hours_is_kept_in_opening_hours() -> None:
 
 
 def test_hours_are_those_on_the_brands_wall() -> None:
-    """The highest rate of any day counts; an hour in which nobody is needed is not named."""
+    """The day that asks for most counts; an hour in which nobody is needed is not named."""
     owed = [Owed(NOON, NOON + HOUR), *[Owed(NOON + 24 * HOUR, NOON + 25 * HOUR)] * 3]
+
     assert by_hour(staffing(owed), "Europe/Oslo") == {13: pytest.approx(3.0)}
-    assert by_hour(staffing(owed), "Asia/Kolkata") == {17: pytest.approx(3.0), 18: pytest.approx(3.0)}
+    assert by_hour(staffing(owed), "Asia/Kolkata") == {17: pytest.approx(1.5), 18: pytest.approx(1.5)}
+
+
+def test_an_hour_counts_answers_and_the_peak_the_haste() -> None:
+    """One post a minute before it is due is one answer in its hour, but at a rate of sixty."""
+    owed = [Owed(NOON + 59 * MINUTE, NOON + HOUR)]
+
+    assert by_hour(staffing(owed), "UTC") == {12: pytest.approx(1.0)}
+    assert peak(staffing(owed)) == pytest.approx(60.0)
+
+
+def test_the_hour_that_the_clock_skips_or_doubles_is_one_hour() -> None:
+    """Two answers around the end of daylight saving time are two answers."""
+    begins = datetime(2026, 10, 25, 0, 0, tzinfo=UTC)
+    owed = [Owed(begins, begins + 2 * HOUR)] * 2
+
+    assert by_hour(staffing(owed), "Europe/Oslo") == {2: pytest.approx(1.0)}
 
 
 def test_nothing_owed_needs_nobody() -> None:
