@@ -203,7 +203,9 @@ def _staffing_as_json(outcomes: Outcomes) -> dict[str, object]:
 
 def _notes(found: WhatIf) -> Iterator[str]:
     yield found.assumed
-    if found.past.wordless:
-        yield f"{len(found.past.wordless)} posts have lost their words: compared by their labels alone."
-    if found.past.unjudged:
-        yield f"{found.past.unjudged} cases were erased or never judged, and are left out."
+    if gone := len(found.past.wordless):
+        posts = "1 post has lost its" if gone == 1 else f"{gone} posts have lost their"
+        yield f"{posts} words: compared by the labels alone."
+    if out := found.past.unjudged:
+        were, are = ("1 case was", "is") if out == 1 else (f"{out} cases were", "are")
+        yield f"{were} erased or never judged, and {are} left out."
