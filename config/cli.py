@@ -17,6 +17,7 @@ from config.usage import WrongUsage
 
 if TYPE_CHECKING:
     from classifier.labelled import LabelledRow
+    from config.whatif import WhatIf
 
 T = TypeVar("T")
 
@@ -339,7 +340,10 @@ def classify(
 
 @app.command(rich_help_panel="Look inside")
 def replay(
-    source: Annotated[Path, typer.Argument(help="A .jsonl or .csv file, or a folder of conversations.")],
+    source: Annotated[
+        Path | None,
+        typer.Argument(help="A .jsonl or .csv file, a folder of conversations, or bundled: the demo's day."),
+    ] = None,
     config: BrandFile = None,
     fast: Annotated[bool, typer.Option("--fast", help="As in the demo; a replay always is.")] = True,
     as_json: Json = False,
@@ -349,12 +353,52 @@ def replay(
     platform: Annotated[str, typer.Option(help="The platform of lines that name none.")] = "x",
     again: Annotated[bool, typer.Option("--again", help="Start over, even if it was not finished.")] = False,
     weather: Annotated[str | None, typer.Option(help="How the platform misbehaves: lost=0.1,…")] = None,
+    policy: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="With --diff: a changed brand file, to try.")
+    ] = None,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Show only what would differ under --policy, case by case.")
+    ] = False,
+    last: Annotated[
+        str | None,
+        typer.Option(metavar="LENGTH", help="With --diff: your own cases of so long, such as 7d."),
+    ] = None,
+    answers_per_hour: Annotated[
+        float | None,
+        typer.Option(min=0.01, max=3600, help="With --diff: assume that people answer so many."),
+    ] = None,
 ) -> None:
-    """Play recorded mentions through the whole line, with nobody at the desk."""
+    """Play recorded mentions through the whole line, with nobody at the desk.
+
+    With --policy and --diff: twice, under your policy and the changed one, on stores that are thrown away.
+    """
     from config import commands
 
     del fast
     mapping = _columns(columns)
+    if policy is not None and diff:
+        _only_one_past(source, last)
+        if again or weather:
+            raise WrongUsage("--diff always starts over, in fair weather: leave out --again and --weather")
+        found, notes = _run(
+            commands.what_if(
+                source,
+                policy=policy,
+                last=last,
+                answers_per_hour=answers_per_hour,
+                config=config,
+                columns=mapping,
+                platform=platform,
+            )
+        )
+        for sentence in notes:
+            _say(sentence)
+        _print_what_if(found, as_json)
+        return
+    if policy is not None or diff or last is not None or answers_per_hour is not None:
+        raise WrongUsage("to try a changed policy, write --policy FILE --diff")
+    if source is None:
+        raise WrongUsage("say what to play: a file, a folder, or bundled")
     played = _run(
         commands.replay(
             source, config=config, columns=mapping, platform=platform, again=again, weather=weather
@@ -363,6 +407,11 @@ def replay(
     for sentence in played.warnings:
         _say(sentence)
     _print_summary(played.summary, played.seconds, as_json)
+
+
+def _only_one_past(source: Path | None, last: str | None) -> None:
+    if (source is None) == (last is None):
+        raise WrongUsage("say what to play: a file, a folder or bundled, or your own cases with --last 7d")
 
 
 @app.command(rich_help_panel="Look inside")
@@ -594,6 +643,15 @@ def _print_choice(chosen: Any) -> None:
     for note in chosen.notes:
         _say(note)
     typer.echo(chosen.sentence())
+
+
+def _print_what_if(found: "WhatIf", as_json: bool) -> None:
+    from config import whatif_text
+
+    if as_json:
+        _print_json(whatif_text.as_json(found))
+    else:
+        typer.echo(whatif_text.rendered(found))
 
 
 def _print_summary(summary: Any, seconds: float, as_json: bool) -> None:

@@ -8,7 +8,7 @@ import webbrowser
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,10 +23,12 @@ from casework.classification import Classification, Urgency
 from casework.clock import SystemClock
 from casework.errors import HeardError
 from casework.words import doubts_said, visible
-from config import comparing
-from config.brand import Brand
+from config import comparing, readers
+from config.brand import Brand, BrandError
+from config.brand import load_brand as load_brand_file
 from config.explain import Shown
 from config.init import start_files
+from config.lengths import read_length
 from config.logs import set_up_logs
 from config.models import BUNDLED_NAME, Choice, Listed, Models, WorseThan, models_of
 from config.places import Place, brand_file, demo_brand, here, own_brand
@@ -40,6 +42,7 @@ from platforms.feed import Feed, load_feed
 from platforms.replay import Weather
 from responder.knowledge import load_articles
 from responder.wording import load_templates
+from streams.case_store import CaseStore
 from streams.connection import open_store
 from streams.switch import PauseSwitch
 
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
     from classifier.evaluate import Evaluation
     from classifier.explain import Mattered
     from classifier.labelled import LabelledRow
+    from config.whatif import WhatIf
 
 log = structlog.get_logger(__name__)
 
@@ -163,13 +167,77 @@ async def replay(
     """Recorded mentions through the whole line, on a store of their own under HEARD_HOME/replay."""
     place = here()
     brand = _brand_for_replay(config)
-    feed = load_feed(source, columns=columns, platform=platform, now=SystemClock().now())
-    if not feed.lines:
-        raise HeardError(f"{source} holds no mentions")
+    feed = _feed_of(source, columns, platform)
     folder = place.folder / "replay" / Recording(feed, brand, place.folder).name
     recording = Recording(feed, brand, folder, place.redis_url, read_weather(weather))
     summary, seconds = await _play(recording, place, again=again)
     return Played(summary, seconds, _unreadable(feed))
+
+
+async def what_if(
+    source: Path | None,
+    *,
+    policy: Path,
+    last: str | None,
+    answers_per_hour: float | None,
+    config: Path | None,
+    columns: dict[str, str],
+    platform: str,
+) -> tuple["WhatIf", tuple[str, ...]]:
+    """What a changed policy would have done with recorded mentions, or with the store's last days.
+
+    Returns also what to say beside it: lines of the source that are no mentions, doubts about the policy.
+    """
+    from config.past import last_days
+    from config.whatif import Past
+    from config.whatif import what_if as compared
+
+    brand, changed = _brand_for_replay(config), _changed(policy)
+    place = here(brand=brand)
+    model, now = load_model(brand), SystemClock().now()
+    if source is not None:
+        past = Past(_feed_of(source, columns, platform))
+    else:
+        since = now - _length(last or "")
+        async with readers.stored() as store:
+            past, model = await last_days(CaseStore(store), model, brand.topics, since=since, now=now)
+    warnings = (*changed.warnings, *_unreadable(past.feed))
+    with (
+        TemporaryDirectory(prefix="heard-what-if-") as folder,
+        _nowhere() as nowhere,
+        _bar(past.feed) as told,
+    ):
+        set_up_logs(Path(folder), level=place.settings.log.level, stream=nowhere)
+        found = await compared(
+            past, brand, changed, model, Path(folder), answers_per_hour=answers_per_hour, progress=told
+        )
+    return found, warnings
+
+
+def _changed(policy: Path) -> Brand:
+    """The changed policy; a file that cannot be used is a slip of whoever named it."""
+    if not policy.exists():
+        raise WrongUsage(f"there is no {policy}")
+    try:
+        return load_brand_file(policy)
+    except BrandError as error:
+        raise WrongUsage(str(error)) from None
+
+
+def _length(written: str) -> timedelta:
+    try:
+        return read_length(written)
+    except ValueError as error:
+        raise WrongUsage(f"--last: {error}") from None
+
+
+def _feed_of(source: Path, columns: dict[str, str], platform: str) -> Feed:
+    """The feed in a file; `bundled` is the demo's day, as in brand.yaml."""
+    path = DAY if str(source) == "bundled" and not source.exists() else source
+    feed = load_feed(path, columns=columns, platform=platform, now=SystemClock().now())
+    if not feed.lines:
+        raise HeardError(f"{source} holds no mentions")
+    return feed
 
 
 def _brand_for_replay(config: Path | None) -> Brand:

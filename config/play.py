@@ -13,6 +13,7 @@ from typing import Final
 
 from casework.case import Moved, Topic
 from casework.clock import ManualClock
+from config.answering import Nobody, People
 from config.wiring import STAGES, Line
 from platforms.feed import Feed
 from platforms.replay import ReplayPlatform
@@ -81,22 +82,29 @@ class Agenda:
 
 
 class Player:
-    """Plays one feed on one line; ``agenda`` must be told of every move that the line saves."""
+    """Plays one feed on one line; ``agenda`` and ``people`` must be told of every move that it saves."""
 
     def __init__(
-        self, line: Line, platform: ReplayPlatform, name: str, clock: ManualClock, agenda: Agenda
+        self,
+        line: Line,
+        platform: ReplayPlatform,
+        name: str,
+        clock: ManualClock,
+        agenda: Agenda,
+        people: People | None = None,
     ) -> None:
         self._line = line
         self._platform = platform
         self._name = name
         self._clock = clock
         self._agenda = agenda
+        self._people = people or Nobody()
         self._drained: dict[str, int] = {}
 
-    async def play(self, progress: Progress | None = None) -> None:
-        """Play to the end, from wherever an earlier run came to."""
+    async def play(self, progress: Progress | None = None, *, last: datetime | None) -> None:
+        """Play on to ``last``, from wherever an earlier run came to; None: until nothing more will happen."""
         line, clock = self._line, self._clock
-        listener, last = line.listener(self._name), end(self._platform.feed, line)
+        listener = line.listener(self._name)
         clock.move_to(await line.cursors.reached() or begin(self._platform.feed))
         await self._agenda.fill(line.cases)
         cursor = await line.cursors.get(self._name)
@@ -105,12 +113,15 @@ class Player:
             await listener.take_in(entries)
             cursor = entries[-1].cursor if entries else cursor
             await self._settle_down()
+            while await self._people.act(line.cases, clock.now()):
+                await self._settle_down()
             if progress is not None:
                 progress(int(cursor or 0), clock.now())
-            if clock.now() >= last:
-                return
             following = self._next(cursor)
-            await self._move(min(last, _step_of(following)) if following else last)
+            if following is None if last is None else clock.now() >= last:
+                return
+            ahead = (last, _step_of(following) if following else None)
+            await self._move(min(at for at in ahead if at is not None))
 
     async def _settle_down(self) -> None:
         """Run every stage until nothing is left to do at this instant."""
@@ -136,7 +147,12 @@ class Player:
         return waited or self._drained.get(stage) != self._agenda.sent[STAGES[stage]]
 
     def _next(self, cursor: str | None) -> datetime | None:
-        happens = (self._platform.next_at(cursor), self._agenda.next_wake(), self._line.next_ready())
+        happens = (
+            self._platform.next_at(cursor),
+            self._agenda.next_wake(),
+            self._line.next_ready(),
+            self._people.next_at(),
+        )
         return min((at for at in happens if at is not None), default=None)
 
     async def _move(self, instant: datetime) -> None:

@@ -14,7 +14,7 @@ from casework.errors import HeardError
 from config.brand import Brand
 from config.heralds import LogHerald
 from config.lanes import only_one
-from config.play import Agenda, Player, Progress, begin
+from config.play import Agenda, Player, Progress, begin, end
 from config.summary import Summary, summarise
 from config.wiring import Line, Model, own_handles, put_together
 from escalation.alerts import Herald
@@ -135,7 +135,8 @@ async def play_fast(recording: Recording, model: Model, *, progress: Progress | 
     async with opened(
         recording, clock=clock, model=model, herald=LogHerald(), on_saved=agenda.saw
     ) as playing:
-        await Player(playing.line, playing.platform, recording.name, clock, agenda).play(progress)
+        player = Player(playing.line, playing.platform, recording.name, clock, agenda)
+        await player.play(progress, last=end(recording.feed, playing.line))
         summary = await playing.summary()
     recording.finish()
     return summary
