@@ -5,7 +5,7 @@ as 30m, 1h or 2d``. A file that is wrong is never half used.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -236,6 +236,12 @@ def reload_if_valid(current: Brand, path: Path) -> tuple[Brand, str | None]:
         return load_brand(path), None
     except BrandError as error:
         return current, f"kept the settings in force, as the new ones are wrong:\n{error}"
+
+
+def said_at(brand: Brand, wrong: Iterable[tuple[Location, str]]) -> list[str]:
+    """What was found wrong elsewhere with what a brand's file says, each with its line."""
+    document = read_document(brand.source)
+    return [_problem(document, location, text).sentence(brand.source.name) for location, text in wrong]
 
 
 @lru_cache(maxsize=1)

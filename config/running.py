@@ -293,7 +293,7 @@ async def up(
         if owner != LIVE:
             raise HeardError(f"this store holds a recorded day ({owner}); use another HEARD_HOME or database")
         tasks = await stack.enter_async_context(_stages(line, store, promises="promises" in parts))
-        tasks.create_task(_follow_brand(line, brand.source))
+        tasks.create_task(_follow_brand(line, brand.source, telling))
         if telling is not None:
             stack.push_async_callback(telling.web.close)
         if slack is not None:
@@ -443,21 +443,32 @@ def _as_today(feed: Feed, folder: Path, clock: Clock) -> Feed:
     return shifted(feed, timedelta(seconds=float(started.read_text()) - first))
 
 
-async def _follow_brand(line: Line, path: Path) -> None:
+async def _follow_brand(line: Line, path: Path, slack: SlackSide | None) -> None:
     """Adopt brand.yaml whenever it changes; a wrong one is named and the old one stays in force."""
+    told = ""
     async for _ in awatch(path.parent, recursive=False):
-        adopt(line, path)
+        before = line.brand
+        wrong = adopt(line, path)
+        if slack is not None and wrong and wrong != told:
+            await slack.tell_trouble(wrong)
+        if slack is not None and line.brand is not before:
+            await slack.check_ladders(line.brand)
+        told = wrong
 
 
-def adopt(line: Line, path: Path) -> None:
-    """Go on under brand.yaml as it is now, or under the old one if it or what it names is wrong."""
+def adopt(line: Line, path: Path) -> str:
+    """Go on under brand.yaml as it is now, or under the old one if it or what it names is wrong.
+
+    Returns what is wrong, in words; nothing where nothing is.
+    """
     brand, wrong = reload_if_valid(line.brand, path)
-    if wrong:
-        log.error("brand file", problem=wrong)
-    elif brand.sha256 != line.brand.sha256:
+    if not wrong and brand.sha256 != line.brand.sha256:
         try:
             line.adopt(brand)
         except (HeardError, OSError) as error:
-            log.error("brand file", problem=f"kept the settings in force: {error}")
+            wrong = f"kept the settings in force: {error}"
         else:
             log.info("brand file adopted", sha256=brand.sha256[:12])
+    if wrong:
+        log.error("brand file", problem=wrong)
+    return wrong or ""

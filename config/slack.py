@@ -16,11 +16,12 @@ from casework.case import WITH_PEOPLE, Case, Move
 from casework.clock import Clock
 from casework.decisions import Circumstances
 from casework.errors import HeardError, TryAgainLater
-from config.brand import Brand
+from config.brand import Brand, said_at
 from config.brand_file import RolesPart
 from config.checks import Check
 from config.serving import approvals_of, check_text, count
 from escalation import boards
+from escalation.alerts import ON_DUTY
 from escalation.boards import BreachRow, Frame
 from escalation.cards import Look, card, thread_line
 from escalation.delivery import Delivery, Drawing, Flood, needs_people
@@ -33,7 +34,7 @@ from escalation.preview import PreviewSlack, through
 from escalation.roles import Role, Team
 from escalation.slack_app import build_app
 from escalation.slack_desk import SlackDesk, edited
-from escalation.slack_herald import SlackHerald
+from escalation.slack_herald import SlackHerald, by_name
 from escalation.slack_payload import Payload
 from escalation.slack_web import NotPosted, SlackTrouble, Web
 from escalation.socket import Sockets
@@ -94,6 +95,7 @@ class SlackSide:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.delivery.run())
             tasks.create_task(self.worker.run())
+            tasks.create_task(self.check_ladders(self.brand))
             tasks.create_task(self._follow_changes())
             if self.preview is None:
                 # On the preview's fast clock five minutes for an answer are over in seconds.
@@ -129,6 +131,25 @@ class SlackSide:
         """
         frame = Frame(self.clock.now(), self.brand.timezone, self.herald.desk_url)
         await send_spike(news, self.brand, frame, self.web)
+
+    async def tell_trouble(self, words: str) -> None:
+        """Tell managers that something is wrong with the settings; where Slack is silent, the log has it."""
+        try:
+            await _tell_managers(self.brand, self.web, boards.settings_trouble(words))
+        except SlackTrouble as trouble:
+            log.warning("managers not told of the settings", why=str(trouble))
+
+    async def check_ladders(self, brand: Brand) -> None:
+        """Warn managers of people and channels on a ladder that Slack does not know."""
+        try:
+            unknown = await unknown_to(self.web, brand)
+        except SlackTrouble as trouble:
+            log.warning("ladders not checked", why=str(trouble))
+            return
+        for words in unknown:
+            log.error("brand file", problem=words)
+        if unknown:
+            await self.tell_trouble("\n".join(unknown))
 
     async def trouble(self, case_id: str) -> str:
         """Why Slack does not show a case; empty where it does, or need not."""
@@ -513,8 +534,28 @@ def _herald(
         delivery=delivery,
         clock=clock,
         channels={"managers": managers, "leads": slack.leads or managers},
+        whom=partial(_whom, brand, web) if isinstance(web, Web) else by_name,
         timezone=brand.timezone,
     )
+
+
+async def _whom(brand: Brand, web: Web, who: str) -> Sequence[str]:
+    """The Slack ids of somebody, so that they are told; their name where Slack knows nobody by it."""
+    roles = brand.team.roles
+    names = (roles.responder or roles.approver or (who,)) if who == ON_DUTY else (who,)
+    return [await _id_of(web, name.strip().lstrip("@")) for name in names]
+
+
+async def _id_of(web: Web, name: str) -> str:
+    if _USER_ID.fullmatch(name):
+        return name
+    for look_up, called in ((web.group_id, name), (web.channel_id, f"@{name}")):
+        try:
+            return await look_up(called)
+        except NotPosted as refused:
+            # No such group, no such person: a name is shown then, and pings nobody.
+            log.debug("slack does not know", reason=refused.reason)
+    return name
 
 
 def _team_of(roster: Roster | None, preview: PreviewSlack | None) -> Callable[[], Team]:
@@ -590,11 +631,10 @@ async def examine_slack(
                     "add them under OAuth & Permissions, then install the app again",
                 )
             )
-        told = (step.to for part in brand.file.promises for step in part.ladder or () if step.to[0] in "#@")
-        places = dict.fromkeys(
-            filter(None, (slack.channel, slack.managers, slack.leads, slack.backup, *told))
-        )
+        places = dict.fromkeys(filter(None, (slack.channel, slack.managers, slack.leads)))
         checks += [await _reach(web, where) for where in places]
+        fix = "write people and channels as Slack has them"
+        checks += [Check("Slack", "bad", words, fix) for words in await unknown_to(web, brand)]
         checks += await _people(brand, web)
     if app_token is None and not by_http:
         fix = "Basic information › App-level tokens, scope connections:write; set HEARD_SLACK__APP_TOKEN"
@@ -608,6 +648,27 @@ async def _reach(web: Web, where: str) -> Check:
     except SlackTrouble as trouble:
         return Check("Slack", "bad", f"{where}: {trouble}", getattr(trouble, "fix", ""))
     return Check("Slack", "ok", f"{where} is there")
+
+
+async def unknown_to(web: Web | PreviewSlack, brand: Brand) -> list[str]:
+    """Who is on a ladder and not in Slack, each with its line in brand.yaml.
+
+    Raises:
+        SlackTrouble: Slack does not say who is there.
+    """
+    steps = {
+        ("promises", number, "ladder", place, "to"): step.to
+        for number, part in enumerate(brand.file.promises)
+        for place, step in enumerate(part.ladder or ())
+        if step.to[0] in "#@"
+    }
+    wrong = []
+    for location, who in steps.items():
+        try:
+            await web.channel_id(who)
+        except NotPosted as refused:
+            wrong.append((location, f"{who}: {refused.words}; nobody would hear of a broken promise there"))
+    return said_at(brand, wrong)
 
 
 async def _people(brand: Brand, web: Web) -> list[Check]:

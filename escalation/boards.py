@@ -34,6 +34,7 @@ from escalation.slack_payload import (
     link,
     option,
     overflow,
+    quote,
     section,
     value_of,
     web,
@@ -261,6 +262,16 @@ def _what_next(late: Sequence[BreachRow], alarmed: Sequence[Case], outlook: Outl
             f"If nobody acknowledges by {frame.at(outlook.next_at)}, {ping(outlook.then)} is told next."
         )
     return " ".join(said)
+
+
+# ── the settings ─────────────────────────────────────────────────────────────────────────────────
+
+
+def settings_trouble(words: str) -> Payload:
+    """What is wrong with brand.yaml, for managers: the settings in force go on."""
+    said = "⚠ *Something in brand.yaml is wrong.* What was in force goes on until it is mended."
+    text = "Something in brand.yaml is wrong; what was in force goes on."
+    return Payload(text, (section(said, "settings"), quote(words, "settings:what")))
 
 
 # ── at risk, still on it ─────────────────────────────────────────────────────────────────────────

@@ -112,7 +112,8 @@ def test_nothing_is_raised_before_its_time() -> None:
 def test_people_are_warned_before_a_promise_breaks() -> None:
     """At half of its time the owner hears that it is at risk; it can still be kept."""
     promise, alerts = raise_due(begun(), NOON + 30 * MINUTE)
-    assert alerts == (Alert("first hour", PromiseState.AT_RISK, NOON + HOUR, "owner"),)
+    at = NOON + 30 * MINUTE
+    assert alerts == (Alert("first hour", PromiseState.AT_RISK, NOON + HOUR, "owner", at),)
     assert promise.state is PromiseState.AT_RISK
     assert promise.next_wake == NOON + 48 * MINUTE
 

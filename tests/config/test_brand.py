@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from casework.classification import Intent, Urgency
 from casework.hours import Span
-from casework.sla import LadderStep, MetBy, PromisePolicy
+from casework.sla import LadderStep, MetBy, PromisePolicy, Since
 from casework.sla import Warning as EarlyWarning
 from config.brand import Brand, BrandError, load_brand, reload_if_valid
 from config.lengths import read_length, say_length
@@ -208,6 +208,7 @@ def test_promises_are_as_written(aurora: Brand) -> None:
         ("within: day", MetBy.ANSWER),
         ("within: 1h, met_by: answer", MetBy.ANSWER),
         ("within: day, met_by: reply", MetBy.REPLY),
+        ("within: 1h, met_by: human reply", MetBy.HUMAN_REPLY),
     ],
 )
 def test_what_keeps_a_promise(tmp_path: Path, written: str, met_by: MetBy) -> None:
@@ -215,12 +216,24 @@ def test_what_keeps_a_promise(tmp_path: Path, written: str, met_by: MetBy) -> No
     assert promised(tmp_path, written).met_by is met_by
 
 
+def test_a_promise_says_what_it_runs_from_and_when_nobody_is_told(tmp_path: Path) -> None:
+    """It runs from any mention and rings at any hour unless the file says otherwise."""
+    plain = promised(tmp_path, "within: 1h")
+    assert (plain.since, plain.quiet) == (Since.ANY, None)
+
+    told = promised(tmp_path, 'within: 4h, starts: follow-up, quiet: "22:00-07:00"')
+    assert (told.since, told.quiet) == (Since.FOLLOW_UP, Span(time(22), time(7)))
+
+
 def test_a_ladder_of_your_own_is_put_in_order(tmp_path: Path) -> None:
     """The steps may stand in any order."""
     ladder = promised(
-        tmp_path, "within: 1h, ladder: [{after: 1h, to: lena}, {after: 0m, to: managers}]"
+        tmp_path, 'within: 1h, ladder: [{after: 1h, to: "@lena", every: 30m}, {after: 0m, to: managers}]'
     ).ladder
-    assert [step.who for step in ladder] == ["managers", "lena"]
+    assert [(step.who, step.every) for step in ladder] == [
+        ("managers", None),
+        ("@lena", timedelta(minutes=30)),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -385,6 +398,25 @@ def test_a_promise_that_forgets_the_most_urgent_is_doubted(aurora: Brand) -> Non
         (
             SMALL + "promises:\n  - name: p\n    within: 1h\n    warn_at:\n      - 50%\n      - soon\n",
             "brand.yaml:7: promises › p › warn_at › soon: write a warning such as 50% (of the time gone) or 2h left",
+        ),
+        (
+            SMALL + "promises:\n  - name: p\n    within: 1h\n    ladder:\n      - {after: 0m, to: manager}\n",
+            "brand.yaml:6: promises › p › ladder › #1 › to: nobody is called `manager` (did you mean `managers`?)",
+        ),
+        (
+            SMALL
+            + "promises:\n  - name: p\n    within: 1h\n    ladder:\n      - {after: 0m, to: managers}\n"
+            + "      - {after: 15m, to: leads}\n      - {after: 30m, to: managers}\n",
+            "brand.yaml:8: promises › p › ladder › #3: the ladder comes back to managers",
+        ),
+        (
+            SMALL
+            + "promises:\n  - name: p\n    within: 1h\n    ladder: [{after: 0m, to: leads, every: 5s}]\n",
+            "brand.yaml:5: promises › p › ladder › #1 › every: nobody reads an alarm that comes so often",
+        ),
+        (
+            SMALL + 'promises:\n  - name: p\n    within: 1h\n    quiet: "00:00-00:00"\n',
+            "brand.yaml:5: promises › p › quiet: quiet hours that never end would hide every broken promise",
         ),
         (
             SMALL + "promises:\n  - {name: p, within: 1h, target: 900%}\n",

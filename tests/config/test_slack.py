@@ -16,7 +16,7 @@ from casework.spikes import SLOT, Over, Spike
 from config.brand import Brand, load_brand
 from config.places import Place, demo_brand
 from config.settings import read_settings
-from config.slack import SCOPES, examine_slack, slack_side
+from config.slack import SCOPES, SlackSide, examine_slack, slack_side
 from config.slack_try import manifest, preview, try_channel
 from streams.budget import SharedBudget
 from streams.connection import Store
@@ -78,6 +78,59 @@ async def test_each_trouble_has_its_remedy(slack: SlackServer) -> None:
     assert state == "bad"
     assert words
     assert fix
+
+
+@pytest.fixture
+async def side(slack: SlackServer, store: Store) -> AsyncIterator[SlackSide]:
+    """The Slack side of the demo's brand."""
+    clock = SystemClock()
+    given = {"token": BOT_TOKEN, "app_token": APP_TOKEN, "api_url": slack.url}
+    made = slack_side(demo_brand(), store, clock=clock, budget=SharedBudget(store, clock), **given)
+    yield made
+    await made.web.close()
+
+
+async def test_the_doctor_names_the_line_of_who_is_on_a_ladder_and_not_in_slack(
+    slack: SlackServer, tmp_path: Path
+) -> None:
+    """Nobody would hear of a broken promise there."""
+    path = tmp_path / "brand.yaml"
+    ladder = '    ladder:\n      - {after: 0m, to: "@nina"}\n      - {after: 15m, to: "@ghost"}\n'
+    promises = f"promises:\n  - name: first hour\n    within: 1h\n{ladder}"
+    path.write_text(f'brand: {{name: A}}\n{promises}team: {{slack: {{channel: "#social-care"}}}}\n')
+
+    wrong = [words for state, words, _ in await states(slack, load_brand(path)) if state == "bad"]
+
+    assert wrong[0].startswith("brand.yaml:7: promises › first hour › ladder › #2 › to: @ghost: ")
+    assert not any("@nina" in words for words in wrong)
+
+
+async def test_people_are_pinged_by_their_ids(side: SlackSide) -> None:
+    """A person, a group, everybody on duty; a name that Slack does not know is a name."""
+    whom = side.herald.whom
+    assert await whom("Nina") == ["U0NINA"]
+    assert await whom("@social-leads") == ["S0LEADS"]
+    assert await whom("everybody on duty") == ["S0CARE"]
+    assert await whom("Grandma") == ["Grandma"]
+
+
+async def test_managers_hear_of_a_ladder_that_leads_nowhere(
+    slack: SlackServer, side: SlackSide, tmp_path: Path
+) -> None:
+    """Where they are, with the line; what was in force goes on."""
+    path = tmp_path / "brand.yaml"
+    ladder = '[{after: 0m, to: "#nowhere"}]'
+    path.write_text(
+        f"brand: {{name: A}}\npromises:\n  - {{name: first hour, within: 1h, ladder: {ladder}}}\n"
+    )
+
+    await side.check_ladders(load_brand(path))
+    await side.check_ladders(demo_brand())
+
+    (told,) = slack.messages("C0MANAGERS")
+    assert "brand.yaml:3: promises › first hour › ladder › #1 › to: #nowhere" in json.dumps(
+        told.blocks, ensure_ascii=False
+    )
 
 
 async def test_a_brand_without_slack_hears_nothing_of_it(slack: SlackServer, tmp_path: Path) -> None:
