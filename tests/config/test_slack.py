@@ -84,8 +84,15 @@ async def test_each_trouble_has_its_remedy(slack: SlackServer) -> None:
 async def side(slack: SlackServer, store: Store) -> AsyncIterator[SlackSide]:
     """The Slack side of the demo's brand."""
     clock = SystemClock()
-    given = {"token": BOT_TOKEN, "app_token": APP_TOKEN, "api_url": slack.url}
-    made = slack_side(demo_brand(), store, clock=clock, budget=SharedBudget(store, clock), **given)
+    made = slack_side(
+        demo_brand(),
+        store,
+        clock=clock,
+        budget=SharedBudget(store, clock),
+        token=BOT_TOKEN,
+        app_token=APP_TOKEN,
+        api_url=slack.url,
+    )
     yield made
     await made.web.close()
 
