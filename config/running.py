@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -29,7 +30,7 @@ from config.slack import SlackSide, preview_side, slack_side
 from config.summary import Summary, summarise
 from config.usage import WrongUsage
 from config.wiring import EVERYWHERE, STAGES, Accounts, Line, Model, own_handles, put_together
-from escalation.promises import ringing
+from escalation.bell import Bell
 from escalation.spikes import Tell, tell_log
 from listener.rereading import Rereader
 from platforms.feed import Feed, load_feed, shifted
@@ -49,6 +50,8 @@ log = structlog.get_logger(__name__)
 LIVE: Final = "live"
 REACH_EVERY_S: Final = 1.0
 LOOK_EVERY_S: Final = 1.0
+SWEEP_EVERY_S: Final = 1.0
+DIGEST_EVERY_S: Final = 30.0
 REPORT_EVERY_S: Final = 5.0
 REREAD_EVERY_S: Final = 120.0
 SLACK_AGAIN_S: Final = 5.0
@@ -59,21 +62,30 @@ def _say(words: str) -> None:
     typer.echo(words, err=True)
 
 
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """What runs: tasks, and what the bell rings."""
+
+    tasks: asyncio.TaskGroup
+    bell: Bell
+
+
 @asynccontextmanager
-async def _stages(line: Line, store: Store, *, promises: bool = True) -> AsyncIterator[asyncio.TaskGroup]:
-    """The line's consumers and its clock as tasks; all end with the block, or with a store of our own."""
-    bell = ringing(line.promise_clock, line.recounter)
+async def _stages(line: Line, store: Store, *, promises: bool = True) -> AsyncIterator[_Running]:
+    """The line's consumers and its clocks; all end with the block, or with a store of our own."""
+    bell = Bell()
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(consumer.run()) for consumer in line.consumers.values()]
         running.append(tasks.create_task(_end_with(store)))
         if promises:
-            bell.start()
+            bell.every(SWEEP_EVERY_S, "promises", line.promise_clock.sweep)
+            bell.every(SWEEP_EVERY_S, "recounting", line.recounter.recount)
             running.append(tasks.create_task(line.spike_clock.run()))
+        bell.begin()
         try:
-            yield tasks
+            yield _Running(tasks, bell)
         finally:
-            if promises:
-                bell.shutdown(wait=False)
+            bell.end()
             for task in running:
                 task.cancel()
 
@@ -152,7 +164,8 @@ async def _play_live(
     slack: SlackSide | None,
 ) -> None:
     line = playing.line
-    async with _stages(line, playing.store) as tasks:
+    async with _stages(line, playing.store) as running:
+        tasks = running.tasks
         serving = await _open_desk(
             tasks,
             playing.store,
@@ -165,7 +178,7 @@ async def _play_live(
             slack=slack,
         )
         if slack is not None:
-            tasks.create_task(_keep(slack))
+            _keep_slack(running, slack)
             _say(f"What Slack would show is at http://{address.host}:{address.port}/preview\n")
         _say(f"Aurora Air's day plays {speed:g}× faster. The desk is open:\n\n    {address.link}\n")
         _say("Approve a reply before its hour is up. Ctrl+C ends it; the day goes on next time.\n")
@@ -292,15 +305,16 @@ async def up(
         owner = await line.cursors.claim(LIVE)
         if owner != LIVE:
             raise HeardError(f"this store holds a recorded day ({owner}); use another HEARD_HOME or database")
-        tasks = await stack.enter_async_context(_stages(line, store, promises="promises" in parts))
+        running = await stack.enter_async_context(_stages(line, store, promises="promises" in parts))
+        tasks = running.tasks
         tasks.create_task(_follow_brand(line, brand.source, telling))
         if telling is not None:
             stack.push_async_callback(telling.web.close)
         if slack is not None:
-            tasks.create_task(_keep(slack))
+            _keep_slack(running, slack)
         if "listener" in parts:
             stack.enter_context(only_one(place.folder / "locks" / "listener", "listens from here already"))
-            _listen(tasks, store, line, {"replay": replay} if replay else connections.platforms)
+            _listen(running, store, line, {"replay": replay} if replay else connections.platforms)
         if address is not None:
             await _open_desk(
                 tasks, store, line, address, place, summed=partial(_summed, store, line), slack=slack
@@ -347,6 +361,11 @@ def _telling_spikes(slack: SlackSide | None) -> Tell:
     return tell
 
 
+def _keep_slack(running: _Running, slack: SlackSide) -> None:
+    running.tasks.create_task(_keep(slack))
+    running.bell.every(DIGEST_EVERY_S, "digest", slack.digest_if_due)
+
+
 async def _keep(slack: SlackSide) -> None:
     """Slack beside everything else: whatever happens there, the line and the web desk go on."""
     while True:
@@ -380,7 +399,7 @@ async def _unlabelled(brand: Brand, connections: Connections) -> frozenset[str]:
     return frozenset(found)
 
 
-def _listen(tasks: asyncio.TaskGroup, store: Store, line: Line, platforms: Mapping[str, Platform]) -> None:
+def _listen(running: _Running, store: Store, line: Line, platforms: Mapping[str, Platform]) -> None:
     """Follow every path of every platform, and say every few seconds how well each hears."""
     paths = {
         (name if path.name == name else f"{name}/{path.name}"): path
@@ -388,21 +407,14 @@ def _listen(tasks: asyncio.TaskGroup, store: Store, line: Line, platforms: Mappi
         for path in platform.paths
     }
     for feed, path in paths.items():
-        tasks.create_task(line.listener(feed).run(path))
-    tasks.create_task(_report(PathReports(store), paths, line.clock))
+        running.tasks.create_task(line.listener(feed).run(path))
+    running.tasks.create_task(_report(PathReports(store), paths, line.clock))
     rereader = Rereader(
         line.cases, line.cursors, platforms, line.clock, store.forget_deleted, line.brand.keeps_posts
     )
-    tasks.create_task(_look_again(rereader))
-
-
-async def _look_again(rereader: Rereader) -> None:
-    """Look for deletions and edits when they are due, and for colleagues' answers all the time."""
-    while True:
-        with suppress(*LOST):
-            await rereader.look_again()
-            await rereader.look_for_answers()
-        await asyncio.sleep(REREAD_EVERY_S)
+    # Retention and compliance: what is deleted, edited or kept for too long (X12, R4, B4).
+    running.bell.every(REREAD_EVERY_S, "looking again", rereader.look_again)
+    running.bell.every(REREAD_EVERY_S, "colleagues' answers", rereader.look_for_answers)
 
 
 async def _report(reports: PathReports, paths: Mapping[str, ListeningPath], clock: Clock) -> None:

@@ -62,7 +62,6 @@ NO_TOKEN: Final = "preview"  # noqa: S105 (no secret: the preview asks nobody)
 CARE: Final = "#social-care"
 SCOPES: Final = frozenset({"chat:write", "commands", "users:read", "channels:read", "channels:history"})
 TEAM_EVERY_S: Final = 300.0
-DIGEST_EVERY_S: Final = 30.0
 AGAIN_S: Final = 5.0
 SAY_TRIES: Final = 20
 DAY: Final = timedelta(days=1)
@@ -106,8 +105,6 @@ class SlackSide:
                 tasks.create_task(self.sockets.run())
             if self.http is not None:
                 tasks.create_task(self.http())
-            if self.brand.team.slack.digest is not None:
-                tasks.create_task(self._digest_daily())
 
     async def health(self) -> list[Check]:
         """How Slack is connected, for the desk's health page and ``/readyz``."""
@@ -215,15 +212,8 @@ class SlackSide:
 
     # ── the digest ───────────────────────────────────────────────────────────────────────────────
 
-    async def _digest_daily(self) -> None:
-        """Once a day, at the time that the brand named, however often this is started."""
-        while True:
-            with suppress(*LOST):
-                await self._digest_if_due()
-            end_if_cancelled()
-            await asyncio.sleep(DIGEST_EVERY_S)
-
-    async def _digest_if_due(self) -> None:
+    async def digest_if_due(self) -> None:
+        """Post the digest, once a day, at the time that the brand named, however often this is rung."""
         wanted = self.brand.team.slack.digest
         local = self.clock.now().astimezone(ZoneInfo(self.brand.timezone))
         today = local.date().isoformat()

@@ -1,7 +1,6 @@
 """The promise clock: takes what falls due through the one door, exactly once whoever else does too.
 
-Deadlines are data in the store. APScheduler only rings: it drops timers that came due while it was down,
-so nothing rests on it; the sweep finds everything that is due, however late it is called.
+Deadlines are data in the store: the sweep finds everything that is due, however late it is called.
 """
 
 from collections.abc import Sequence
@@ -9,21 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-import structlog
-from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[import-untyped]  # ships no types
-
 from casework import moves
 from casework.case import Case, Moved
 from casework.clock import Clock
 from casework.errors import Conflict
 from casework.sla import Promises
-from escalation.recounting import Recounter
 from streams.case_store import CaseStore, Write
-from streams.connection import LOST
 
-log = structlog.get_logger(__name__)
-
-EVERY_S: Final = 1
 AT_ONCE: Final = 64
 _NONE: Final = Promises(())
 """How many cases a partition gives to one look."""
@@ -63,23 +54,3 @@ class PromiseClock:
 
     def _woken(self, case: Case, now: datetime) -> Moved | None:
         return moves.wake(case, at=now, promises=self.promises)
-
-    async def ring(self) -> None:
-        """One sweep that survives a lost store: the next ring finds what this one could not."""
-        try:
-            await self.sweep()
-        except LOST as error:
-            log.warning("store lost, the next ring tries again", error=type(error).__name__)
-
-
-def ringing(promise_clock: PromiseClock, recounter: Recounter) -> AsyncIOScheduler:
-    """A scheduler, not yet started, that rings the clock every second.
-
-    UTC, coalesced and without a misfire limit: APScheduler's defaults drop rings that come late.
-    """
-    scheduler = AsyncIOScheduler(
-        timezone="UTC", job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1}
-    )
-    scheduler.add_job(promise_clock.ring, "interval", seconds=EVERY_S, id="promises")
-    scheduler.add_job(recounter.ring, "interval", seconds=EVERY_S, id="recount")
-    return scheduler

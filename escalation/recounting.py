@@ -19,7 +19,6 @@ from casework.clock import Clock
 from casework.errors import Conflict
 from casework.sla import Promises
 from streams.case_store import CaseStore, Write
-from streams.connection import LOST
 from streams.switch import Cursors
 
 log = structlog.get_logger(__name__)
@@ -44,23 +43,13 @@ class Recounter:
         """Count by these promises from the next ring on."""
         self.promises, self.counted = promises, False
 
-    async def ring(self) -> None:
-        """Recount, if that is not done; a lost store is tried again at the next ring."""
-        if self.counted:
-            return
-        try:
-            changed = await self.recount()
-        except LOST as error:
-            log.warning("store lost, promises are counted later", error=type(error).__name__)
-            return
-        if changed:
-            log.info("promises changed, open cases were counted anew", cases=changed)
-
     async def recount(self) -> int:
         """Count what open cases are owed by the present promises, if that was not done; how many changed.
 
         Whoever moves a case meanwhile takes it first; then it is counted in another round.
         """
+        if self.counted:
+            return 0
         wanted = fingerprint(self.promises)
         before = await self.done.get(_COUNTED_BY)
         if before == wanted:
@@ -73,6 +62,8 @@ class Recounter:
                 changed += await self._recount(ids[start : start + AT_ONCE])
         await self.done.set(_COUNTED_BY, wanted)
         self.counted = True
+        if changed:
+            log.info("promises changed, open cases were counted anew", cases=changed)
         return changed
 
     async def _recount(self, case_ids: Sequence[str]) -> int:

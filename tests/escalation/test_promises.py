@@ -11,12 +11,9 @@ from casework.case import Case, Moved
 from casework.clock import ManualClock
 from casework.mention import Author
 from casework.sla import PromiseState
-from escalation.promises import PromiseClock, ringing
-from escalation.recounting import Recounter
+from escalation.promises import PromiseClock
 from streams import topics
 from streams.case_store import CaseStore, Write
-from streams.connection import Store
-from streams.switch import Cursors
 from tests.fakes.cases import MINUTE, NOON, PROMISES, a_mention
 
 AT_RISK, BREACHED = PromiseState.AT_RISK, PromiseState.BREACHED
@@ -133,28 +130,3 @@ async def test_what_falls_due_is_in_the_store_and_not_in_the_process(
     await PromiseClock(cases=cases, clock=clock).sweep()
 
     assert [p.state for p in (await cases.load(case.id)).promises if p.name == "first hour"] == [AT_RISK]
-
-
-async def test_a_lost_store_is_survived(
-    cases: CaseStore, bell: PromiseClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The ring ends quietly; the next one tries again."""
-
-    async def lost(*_: object, **__: object) -> list[Case]:
-        raise ConnectionError("the store is gone")
-
-    monkeypatch.setattr(cases, "due", lost)
-    await bell.ring()
-
-
-async def test_the_scheduler_drops_no_late_ring(bell: PromiseClock, cases: CaseStore, store: Store) -> None:
-    """Late rings are coalesced into one and never dropped; its times are UTC."""
-    recounter = Recounter(cases=cases, clock=bell.clock, done=Cursors(store), promises=PROMISES)
-    scheduler = ringing(bell, recounter)
-    scheduler.start(paused=True)
-    job = scheduler.get_job("promises")
-    scheduler.shutdown(wait=False)
-
-    assert (job.coalesce, job.misfire_grace_time, job.max_instances) == (True, None, 1)
-    assert job.trigger.interval == timedelta(seconds=1)
-    assert str(scheduler.timezone) == "UTC"

@@ -37,7 +37,7 @@ async def opened(cases: CaseStore, count: int) -> list[Case]:
 async def recounter(cases: CaseStore, clock: ManualClock, store: Store) -> Recounter:
     """One that has counted by the promises of before."""
     counter = Recounter(cases=cases, clock=clock, done=Cursors(store), promises=PROMISES)
-    await counter.ring()
+    await counter.recount()
     return counter
 
 
@@ -56,8 +56,8 @@ async def test_every_open_case_is_counted_anew_once(
     other = Recounter(cases=cases, clock=clock, done=Cursors(store), promises=PROMISES)
     for one in (recounter, other):
         one.use(TWO_HOURS)
-        await one.ring()
-        await one.ring()
+        await one.recount()
+        await one.recount()
 
     due = (NOON + timedelta(hours=2)).isoformat()
     for case in some[1:]:
@@ -72,7 +72,7 @@ async def test_the_sweep_goes_by_the_new_deadlines(
     """Nothing is raised at the old hour, and the breach at the new one."""
     (case,) = await opened(cases, 1)
     recounter.use(TWO_HOURS)
-    await recounter.ring()
+    await recounter.recount()
     bell = PromiseClock(cases=cases, clock=clock, promises=TWO_HOURS)
 
     clock.advance(59 * MINUTE)
@@ -89,7 +89,7 @@ async def test_promises_that_changed_while_nothing_ran_are_counted_at_the_start(
     """The store remembers what it was last counted by."""
     (case,) = await opened(cases, 1)
     started = Recounter(cases=cases, clock=clock, done=Cursors(store), promises=TWO_HOURS)
-    await started.ring()
+    await started.recount()
     assert len(await recounts(cases, case)) == 1
 
 
@@ -98,7 +98,7 @@ async def test_a_store_that_was_never_counted_is_left_as_it_is(
 ) -> None:
     """Its cases were promised what they were promised by whoever opened them."""
     (case,) = await opened(cases, 1)
-    await Recounter(cases=cases, clock=clock, done=Cursors(store), promises=TWO_HOURS).ring()
+    await Recounter(cases=cases, clock=clock, done=Cursors(store), promises=TWO_HOURS).recount()
     assert await recounts(cases, case) == []
 
 
@@ -117,28 +117,9 @@ async def test_a_case_that_somebody_moves_meanwhile_is_counted_after_them(
 
     monkeypatch.setattr(cases, "load_all", load_then_move)
     recounter.use(TWO_HOURS)
-    await recounter.ring()
+    await recounter.recount()
 
     assert [entry.what for entry in await cases.timeline(case.id)] == ["hear", "note", "recount its promises"]
-
-
-async def test_a_lost_store_is_tried_again(recounter: Recounter, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The ring ends quietly, and the next one does it."""
-    lost = True
-    get = recounter.done.get
-
-    async def sometimes(name: str) -> str | None:
-        if lost:
-            raise ConnectionError("the store is gone")
-        return await get(name)
-
-    monkeypatch.setattr(recounter.done, "get", sometimes)
-    recounter.use(TWO_HOURS)
-    await recounter.ring()
-    assert not recounter.counted
-    lost = False
-    await recounter.ring()
-    assert recounter.counted
 
 
 def test_promises_are_told_apart_by_all_that_counts() -> None:
