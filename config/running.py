@@ -52,6 +52,7 @@ LOOK_EVERY_S: Final = 1.0
 REPORT_EVERY_S: Final = 5.0
 REREAD_EVERY_S: Final = 120.0
 SLACK_AGAIN_S: Final = 5.0
+ASK_YEAR_S: Final = 900.0
 PARTS: Final = (*STAGES, "listener", "promises", "desk")
 
 
@@ -294,6 +295,7 @@ async def up(
             raise HeardError(f"this store holds a recorded day ({owner}); use another HEARD_HOME or database")
         tasks = await stack.enter_async_context(_stages(line, store, promises="promises" in parts))
         tasks.create_task(_follow_brand(line, brand.source))
+        tasks.create_task(_follow_years(line))
         if telling is not None:
             stack.push_async_callback(telling.web.close)
         if slack is not None:
@@ -444,9 +446,35 @@ def _as_today(feed: Feed, folder: Path, clock: Clock) -> Feed:
 
 
 async def _follow_brand(line: Line, path: Path) -> None:
-    """Adopt brand.yaml whenever it changes; a wrong one is named and the old one stays in force."""
-    async for _ in awatch(path.parent, recursive=False):
-        adopt(line, path)
+    """Adopt brand.yaml when it or a calendar changes; a wrong one is named and the old one stays in force."""
+    while True:
+        folders = line.brand.folders
+        async for _ in awatch(*(folder for folder in folders if folder.is_dir()), recursive=False):
+            adopt(line, path)
+            if line.brand.folders != folders:
+                break
+
+
+async def _follow_years(line: Line) -> None:
+    """Ask for holidays and calendars again each year: they are known for few years ahead."""
+    known = line.clock.now().year
+    while True:
+        await asyncio.sleep(ASK_YEAR_S)
+        known = turn_year(line, known)
+
+
+def turn_year(line: Line, known: int) -> int:
+    """Go on under the same settings with the closed days of this year; returns the year they are of."""
+    year = line.clock.now().year
+    if year == known:
+        return known
+    try:
+        line.adopt(line.brand)
+    except (HeardError, OSError) as error:
+        log.error("closed days", problem=f"kept those of {known}: {error}")
+        return known
+    log.info("closed days", year=year)
+    return year
 
 
 def adopt(line: Line, path: Path) -> None:
