@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from casework.hours import OpeningHours, Span, Stretch, add, merged
 from casework.sla import MetBy, PromisePolicy
-from tests.casework.minute_walk import DAY, Walk, instant_of, minute_of, plain_after
+from tests.casework.minute_walk import DAY, WEEK, Walk, instant_of, minute_of, plain_after
 
 ZONES = (
     "Europe/Oslo",
@@ -114,6 +114,19 @@ def opens_by_walking(case: Case) -> datetime | None:
     return None if minute is None else instant_of(minute)
 
 
+def disagreements(case: Case) -> list[str]:
+    """What the product and the walk say differently about a case, in words."""
+    walked, next_open = due_by_walking(case), opens_by_walking(case)
+    told = {"due": (due(case), walked), "opens": (opens(case), next_open)}
+    at = instant_of(case.start)
+    told["is open"] = (at if case.hours().is_open(at) else None, at if next_open == at else None)
+    if not case.pauses:
+        told["promised"] = (promised(case), walked)
+    return [
+        f"{what}: {ours}, walked {theirs}: {case}" for what, (ours, theirs) in told.items() if ours != theirs
+    ]
+
+
 # ── random cases ─────────────────────────────────────────────────────────────────────────────────
 
 
@@ -123,7 +136,7 @@ def random_case(random: Random, change: tuple[str, int] | None = None) -> Case:
     zone = ZoneInfo(timezone)
     start = (change[1] if change else _moment(random, zone)) + _about(random, change is not None)
     week = _random_week(random)
-    opening = random.random() < 0.75
+    opening = random.random() < 0.6
     return Case(
         timezone=timezone,
         week=week,
@@ -148,9 +161,9 @@ def changes_of(timezone: str) -> tuple[int, ...]:
     zone = ZoneInfo(timezone)
     first, last = (minute_of(datetime(year, 1, 1, tzinfo=UTC)) for year in (YEARS[0], YEARS[-1] + 1))
     found: list[int] = []
-    for before in range(first, last, DAY):
-        if _offset(before, zone) != _offset(before + DAY, zone):
-            steps = range(before, before + DAY + 1)
+    for before in range(first, last, WEEK):
+        if _offset(before, zone) != _offset(before + WEEK, zone):
+            steps = range(before, before + WEEK + 1)
             here = _offset(before, zone)
             found.append(steps[bisect_left(steps, True, key=lambda step: _offset(step, zone) != here)])
     return tuple(found)
@@ -175,8 +188,8 @@ def _moment(random: Random, zone: ZoneInfo) -> int:
 
 def _about(random: Random, near: bool) -> int:
     """Minutes from a moment to a start: mostly shortly before it, sometimes right at it or after."""
-    if near and random.random() < 0.4:
-        return random.randint(-180, 180)
+    if near and random.random() < 0.6:
+        return random.randint(-90, 90)
     return random.randint(-3 * DAY, DAY // 2)
 
 

@@ -5,7 +5,7 @@ paused, and counts. Nothing here is taken from `casework.hours`: it adds nothing
 the wall only, never back. Times are whole minutes, as numbers since 1970.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -20,8 +20,8 @@ EndOf = Callable[[int], int | None]
 
 DAY = 24 * 60
 WEEK = 7 * DAY
-STRIDE = 4 * WEEK
-"""Minutes that are looked at in one go."""
+LONGEST_STRIDE = 8 * WEEK
+"""Minutes that are looked at in one go, at most."""
 
 BEFORE = 3 * DAY
 """Minutes before a start that tell what the wall showed last."""
@@ -33,6 +33,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _EPOCH_WEEKDAY = 3
 _CHUNK = 16_384
+_HOURS = 256
 
 
 def minute_of(instant: datetime) -> int:
@@ -56,11 +57,11 @@ def _wall_of_chunk(timezone: str, chunk: int) -> Minutes:
         return away // timedelta(minutes=1)
 
     offsets = np.empty(_CHUNK, np.int64)
-    # Half an hour that ends as it began is one; else each of its minutes is asked for.
-    for begin in range(0, _CHUNK, 32):
-        ends = offset(first + begin), offset(first + begin + 31)
-        each = ends[:1] if ends[0] == ends[1] else [offset(first + begin + step) for step in range(32)]
-        offsets[begin : begin + 32] = each
+    # Four hours that end as they begin are one; else each of their minutes is asked for.
+    for begin in range(0, _CHUNK, _HOURS):
+        ends = offset(first + begin), offset(first + begin + _HOURS)
+        each = ends[:1] if ends[0] == ends[1] else [offset(first + begin + step) for step in range(_HOURS)]
+        offsets[begin : begin + _HOURS] = each
     return np.arange(first, first + _CHUNK, dtype=np.int64) + offsets
 
 
@@ -88,10 +89,10 @@ class Walk:
     def after(self, start: int, length: int, pauses: Sequence[tuple[int, int]]) -> int | None:
         """The end of the last of so many open minutes from ``start`` on that are not paused."""
         counted, left = self._first_day(start), length
-        for first in range(start, start + (SEARCHED_DAYS + 3) * DAY, STRIDE):
-            owners = self.owners(first, first + STRIDE)
+        for first, until in _strides(start):
+            owners = self.owners(first, until)
             open_minutes = (owners >= 0) & (owners < counted + SEARCHED_DAYS)
-            minutes = np.flatnonzero(open_minutes & ~within(pauses, first, first + STRIDE))
+            minutes = np.flatnonzero(open_minutes & ~within(pauses, first, until))
             if len(minutes) >= left:
                 return first + int(minutes[left - 1]) + 1
             left -= len(minutes)
@@ -135,8 +136,8 @@ class Walk:
         last_day = self._first_day(start) + SEARCHED_DAYS
         opened: int | None = None
         closing: int | None = None
-        for first in range(start, start + (SEARCHED_DAYS + 3) * DAY, STRIDE):
-            owners = self.owners(first, first + STRIDE)
+        for first, until in _strides(start):
+            owners = self.owners(first, until)
             owners = np.where(owners < last_day, owners, -1)
             minutes = np.flatnonzero(owners >= 0)
             if not len(minutes):
@@ -148,6 +149,14 @@ class Walk:
             if len(own) < len(minutes):
                 break
         return closing
+
+
+def _strides(start: int) -> Iterator[tuple[int, int]]:
+    """The year from a start on, in stretches that grow: most promises are due within days."""
+    first, stride = start, 2 * DAY
+    while first < start + (SEARCHED_DAYS + 3) * DAY:
+        yield first, first + stride
+        first, stride = first + stride, min(2 * stride, LONGEST_STRIDE)
 
 
 def plain_after(start: int, length: int, pauses: Sequence[tuple[int, int]]) -> int:
