@@ -142,6 +142,11 @@ def test_a_cancelled_event_closes_nothing(opened: Exported) -> None:
     assert not hours.closed
 
 
+def test_an_event_closes_also_if_its_owner_is_free(opened: Exported) -> None:
+    """Calendars show whole days as free unless somebody says otherwise."""
+    assert opened(event("DTSTART;VALUE=DATE:20261224", "TRANSP:TRANSPARENT")).closed == {date(2026, 12, 24)}
+
+
 def test_an_event_that_repeats_for_ever_is_known_for_the_years_asked_for(tmp_path: Path) -> None:
     """Asked again ten years later, it closes that year too."""
     yearly = calendar(event("DTSTART;VALUE=DATE:20200229", "RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=-1"))
