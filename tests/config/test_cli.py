@@ -18,7 +18,7 @@ from casework import moves
 from casework.clock import ManualClock
 from config import commands, recorded
 from config.cli import app
-from config.running import adopt, turn_year
+from config.running import _follow_brand, adopt, turn_year
 from config.wiring import Line, put_together
 from streams import topics
 from streams.case_store import CaseStore
@@ -28,6 +28,7 @@ from tests.config.conftest import Command
 from tests.escalation.test_alerts import HandHerald
 from tests.fakes.cases import MAY_SEND, NOON, PROMISES, a_draft, a_mention, judged
 from tests.fakes.model import LookUpModel
+from tests.fakes.waiting import until
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {
@@ -657,6 +658,31 @@ async def test_a_changed_calendar_is_adopted_as_a_changed_file_is(
         calendar.write_text("BEGIN:VCALENDAR\n")
         adopt(line, path)
         assert date(2026, 12, 31) in line.promises.hours.closed
+
+
+async def test_a_calendar_in_another_folder_is_watched_once_it_is_named(
+    heard: Command, home: Path, store: Store, clock: ManualClock
+) -> None:
+    """Nothing has to be started again: not for the new folder, and not for what changes in it."""
+    heard("init", "--brand", "Aurora")
+    path, calendar = home / "brand.yaml", home / "shared" / "closures.ics"
+    right = path.read_text().replace("holidays: []", "calendars: shared/closures.ics", 1)
+    event = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\nDTSTART;VALUE=DATE:{}\nEND:VEVENT\nEND:VCALENDAR\n"
+    calendar.parent.mkdir()
+    calendar.write_text(event.format("20261224"))
+    line: Line
+    with a_line(store, home, clock) as line:
+
+        def closes(file: Path, words: str, day: date) -> bool:
+            if day not in line.promises.hours.closed:
+                file.write_text(words)  # Again, as nobody knows when a watcher has begun.
+            return day in line.promises.hours.closed
+
+        following = asyncio.create_task(_follow_brand(line, path))
+        await until(lambda: closes(path, right, date(2026, 12, 24)), "the calendar is adopted")
+        changed = event.format("20261231")
+        await until(lambda: closes(calendar, changed, date(2026, 12, 31)), "its change is adopted")
+        following.cancel()
 
 
 async def test_a_line_that_runs_for_years_asks_for_the_closed_days_of_each(
