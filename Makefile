@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format bench train campaign peers clean
+.PHONY: help install run test check format bench train campaign deadlines peers clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,6 +53,9 @@ train: install ## Train a model: make train DATA=… BASE=… OUT=… (docs/mode
 
 campaign: install ## Kill the demo day over and over and compare the totals (minutes)
 	$(BIN)/python -m pytest tests/campaigns -m campaign
+
+deadlines: install ## Compare 100,000 deadlines with a walk of real minutes (minutes)
+	$(BIN)/python -m pytest tests/campaigns/test_deadlines.py -m campaign
 
 peers: install ## Try the platforms on other people's servers, in .peers (minutes, 750 MB)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt '.[peers]'

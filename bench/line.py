@@ -145,7 +145,7 @@ async def _line(store: Store) -> float:
         dead=DeadLetters(store),
         cursors=Cursors(store),
         tracker=Tracker(),
-        promises=PROMISES,
+        promises=lambda: PROMISES,
         clock=clock,
     )
     consumer = Consumer(

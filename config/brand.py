@@ -7,7 +7,7 @@ as 30m, 1h or 2d``. A file that is wrong is never half used.
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails
 from casework.classification import Intent, Sentiment, Topic, Urgency
 from casework.clock import SystemClock
 from casework.errors import HeardError
-from casework.hours import OpeningHours, Span
+from casework.hours import OpeningHours, Span, merged
 from casework.sla import LadderStep, MetBy, PromisePolicy, Promises, Since
 from config.brand_file import (
     PLATFORMS,
@@ -39,7 +39,8 @@ from config.brand_file import (
     brief,
     nearest,
 )
-from config.lengths import DAY, read_days
+from config.calendars import BadCalendar, Closures, closures, read_calendar
+from config.lengths import DAY, read_days, say_hours
 from config.yaml_lines import Document, Location, Unreadable, read_document
 from responder.policy import Action, Rule, When
 
@@ -52,6 +53,8 @@ DEFAULT_LADDER = (LadderStep(timedelta(0), "managers"), LadderStep(timedelta(min
 """Who is told of a broken promise: managers at once, the next manager a quarter of an hour later."""
 
 _WEEK = 7 * DAY
+_MONTH = 30 * DAY
+_NIGHT = timedelta(hours=12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +83,17 @@ class BrandError(HeardError):
 
 @dataclass(frozen=True, slots=True)
 class Brand:
-    """The brand's settings as typed values. ``sha256`` names exactly this text of the file.
+    """The brand's settings as typed values. ``sha256`` names exactly this text of the file and its calendars.
 
-    ``warnings`` are sentences about what is allowed but most likely not meant.
+    ``calendars`` are the contents of the calendar files as they were read with it, ``warnings`` sentences
+    about what is allowed but most likely not meant.
     """
 
     file: BrandFile
     source: Path
     sha256: str
     warnings: tuple[str, ...] = ()
+    calendars: tuple[bytes, ...] = ()
 
     @property
     def name(self) -> str:
@@ -178,6 +183,12 @@ class Brand:
         """The reviewed wording, beside the file."""
         return self.source.parent / self.file.knowledge.templates
 
+    @property
+    def folders(self) -> frozenset[Path]:
+        """Where the file and its calendars lie."""
+        paths = (self.source, *(_beside(self.source, name) for name in self.file.hours.calendars))
+        return frozenset(path.parent for path in paths)
+
     def keeps_posts(self, platform: str) -> timedelta:
         """How long the text of a platform's posts is kept; Reddit's never longer than its rule allows."""
         part: PlatformPart | None = getattr(self.file.platforms, platform, None)
@@ -185,13 +196,13 @@ class Brand:
         return min(kept, REDDIT_KEEPS) if platform == "reddit" else kept
 
     def hours(self, *, now: datetime | None = None) -> OpeningHours:
-        """The opening hours, with the closed days of the years round ``now``."""
-        return _opening_hours(self.file.hours, (now or SystemClock().now()).year)
+        """The opening hours, with what is closed in the years round ``now``."""
+        return _opening_hours(self.file.hours, self.calendars, (now or SystemClock().now()).year)
 
     def promises(self, *, now: datetime | None = None) -> Promises:
         """The promises and the hours they are counted by.
 
-        Holidays are known from the year before ``now`` to two years after it: ask again each year.
+        What is closed is known from the year before ``now`` to two years after it: ask again each year.
         """
         return Promises(
             policies=tuple(_policy(part) for part in self.file.promises), hours=self.hours(now=now)
@@ -204,8 +215,8 @@ class Brand:
         )
 
 
-def load_brand(path: Path) -> Brand:
-    """The brand in the file.
+def load_brand(path: Path, *, now: datetime | None = None) -> Brand:
+    """The brand in the file; what its calendar allows is judged from ``now`` on.
 
     Raises:
         BrandError: the file cannot be read or is wrong; its text lists every problem with its line.
@@ -218,15 +229,19 @@ def load_brand(path: Path) -> Brand:
         file = BrandFile.model_validate(document.values, context={"topics": _topic_names(document.values)})
     except ValidationError as error:
         raise BrandError(path, _problems(error, document)) from None
-    wrong = [_problem(document, location, text) for location, text in _contradictions(file)]
+    now = now or SystemClock().now()
+    calendars, broken = _calendars(file.hours, path, now.year)
+    hours = _opening_hours(file.hours, () if broken else calendars, now.year)
+    wrong = [*broken, *_contradictions(file, hours, now)]
     if wrong:
-        raise BrandError(path, wrong)
+        raise BrandError(path, [_problem(document, location, text) for location, text in wrong])
     warnings = (_problem(document, location, text) for location, text in _doubts(file))
     return Brand(
         file=file,
         source=path,
-        sha256=hashlib.sha256(document.data).hexdigest(),
+        sha256=hashlib.sha256(b"".join((document.data, *calendars))).hexdigest(),
         warnings=tuple(warning.sentence(path.name) for warning in warnings),
+        calendars=calendars,
     )
 
 
@@ -309,10 +324,39 @@ def _week(part: HoursPart) -> tuple[tuple[Span, ...], ...]:
     return tuple(by_day.get(day, ()) for day in range(7))
 
 
-def _opening_hours(part: HoursPart, year: int) -> OpeningHours:
+def _opening_hours(part: HoursPart, calendars: Sequence[bytes], year: int) -> OpeningHours:
     years = (year - 1, year, year + 1, year + 2)
     official = frozenset[date]().union(*(_holidays(code, years) for code in part.holidays))
-    return OpeningHours(timezone=part.timezone, week=_week(part), closed=official | frozenset(part.closed))
+    shut = [_closures(calendar, part.timezone, year) for calendar in calendars]
+    return OpeningHours(
+        timezone=part.timezone,
+        week=_week(part),
+        closed=official.union(*part.closed, *(each.days for each in shut)),
+        closed_at=merged(stretch for each in shut for stretch in each.stretches),
+    )
+
+
+def _closures(calendar: bytes, timezone: str, year: int) -> Closures:
+    return closures(calendar, timezone, date(year - 1, 1, 1), date(year + 3, 1, 1))
+
+
+def _calendars(
+    hours: HoursPart, source: Path, year: int
+) -> tuple[tuple[bytes, ...], list[tuple[Location, str]]]:
+    """The contents of the calendar files, and what is wrong with them."""
+    contents: list[bytes] = []
+    broken: list[tuple[Location, str]] = []
+    for index, name in enumerate(hours.calendars):
+        try:
+            contents.append(read_calendar(_beside(source, name)))
+            _closures(contents[-1], hours.timezone, year)
+        except BadCalendar as error:
+            broken.append((("hours", "calendars", index), str(error)))
+    return tuple(contents), broken
+
+
+def _beside(source: Path, name: str) -> Path:
+    return source.parent / name
 
 
 @lru_cache(maxsize=64)
@@ -369,16 +413,23 @@ def _rule(
 # ── what is wrong ────────────────────────────────────────────────────────────────────────────────
 
 
-def _contradictions(file: BrandFile) -> Iterator[tuple[Location, str]]:
+def _contradictions(file: BrandFile, hours: OpeningHours, now: datetime) -> Iterator[tuple[Location, str]]:
     """Parts that are right alone and wrong together."""
     yield from _twice(("promises",), [part.name for part in file.promises], "promise")
     yield from _twice(("policy",), [rule_id(part, i) for i, part in enumerate(file.policy)], "rule")
     yield from _hours_twice(file.hours)
     never_open = not any(_week(file.hours))
+    shut = not never_open and not _opens(hours, now)
+    if shut:
+        closing = next(key for key in ("calendars", "closed", "holidays") if getattr(file.hours, key))
+        yield (
+            ("hours", closing),
+            "holidays, closed days and calendars together leave no open hour in the next year",
+        )
     for index, part in enumerate(file.promises):
         if part.clock == "opening" and never_open:
             yield ("promises", index, "clock"), "the brand is never open, so this could not be kept"
-        elif part.clock == "opening" and not _fits(part, file.hours):
+        elif part.clock == "opening" and not shut and not _fits(part, hours, now):
             yield ("promises", index, "within"), "the opening hours leave no time to keep this within a year"
         yield from _in_circles(index, part)
 
@@ -421,15 +472,29 @@ def _since_midnight(at: time) -> timedelta:
     return timedelta(hours=at.hour, minutes=at.minute)
 
 
+def _length(span: Span) -> timedelta:
+    return _until(span) - _since_midnight(span.start)
+
+
 def _until(span: Span) -> timedelta:
     end = _since_midnight(span.end)
     return end + DAY if span.end <= span.start else end
 
 
-def _fits(part: PromisePart, hours: HoursPart) -> bool:
-    week = OpeningHours(timezone="UTC", week=_week(hours))
+def _opens(hours: OpeningHours, now: datetime) -> bool:
     try:
-        _policy(part).start("", datetime(2026, 1, 5, tzinfo=UTC), week)
+        hours.opens(now)
+    except ValueError:
+        return False
+    return True
+
+
+def _fits(part: PromisePart, hours: OpeningHours, now: datetime) -> bool:
+    """Whether the promise can be kept, in whichever month of the next year it begins."""
+    policy = _policy(part)
+    try:
+        for month in range(12):
+            policy.start("", now + month * _MONTH, hours)
     except ValueError:
         return False
     return True
@@ -450,12 +515,33 @@ def _doubts(file: BrandFile) -> Iterator[tuple[Location, str]]:
         urgencies = promise.for_.urgency
         if Urgency.HIGH in urgencies and Urgency.CRITICAL not in urgencies:
             yield ("promises", index, "for"), "this covers high but not critical; add critical if it should"
+    yield from _doubtful_hours(file)
     for platform in PLATFORMS:
         named: PlatformPart | None = getattr(file.platforms, platform)
         if named and named.visibility and platform != "mastodon":
             yield ("platforms", platform, "visibility"), "only Mastodon knows this; it does nothing here"
         if named and named.file and platform != "replay":
             yield ("platforms", platform, "file"), "only replay reads a file; it does nothing here"
+
+
+def _doubtful_hours(file: BrandFile) -> Iterator[tuple[Location, str]]:
+    for days, spans in file.hours.open.items():
+        for span in spans:
+            if time(0) < span.end < span.start and _length(span) > _NIGHT:
+                yield (
+                    ("hours", "open", days),
+                    f"{span.start:%H:%M}-{span.end:%H:%M} is open through the night until the next day; "
+                    "swap the two times if that is not meant",
+                )
+    week = sum((_length(span) for spans in _week(file.hours) for span in spans), timedelta(0))
+    for index, promise in enumerate(file.promises):
+        length = promise.within.length
+        if promise.clock == "opening" and length is not None and length > week:
+            yield (
+                ("promises", index, "within"),
+                f"this is more than all opening hours of a week ({say_hours(week)}); with `clock: opening` "
+                "only those count",
+            )
 
 
 def _problems(error: ValidationError, document: Document) -> list[Problem]:

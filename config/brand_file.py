@@ -5,7 +5,7 @@ puts the line and the place in front of it. ``config explain`` and the JSON Sche
 """
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import time, timedelta
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -38,10 +38,12 @@ from config.lengths import (
     WEEKDAYS,
     Bound,
     Cap,
+    ClosedDays,
     Money,
     Within,
     read_bound,
     read_cap,
+    read_closed,
     read_days,
     read_length,
     read_money,
@@ -127,6 +129,7 @@ WarningText = Annotated[EarlyWarning, PlainValidator(read_warning), _written("50
 TimeText = Annotated[time, PlainValidator(read_time), _written("17:30")]
 QuietText = Annotated[Span, PlainValidator(read_quiet), _written("22:00-07:00")]
 Spans = Annotated[tuple[Span, ...], PlainValidator(read_spans), _written("08:00-22:00", _TEXT_LIST)]
+Closed = Annotated[ClosedDays, PlainValidator(read_closed), _written("2026-12-24..2026-12-31")]
 MoneyText = Annotated[Money, PlainValidator(read_money), _written("5.00 USD")]
 CapText = Annotated[Cap, PlainValidator(read_cap), _written("1 per day")]
 TimesUsual = Annotated[float, PlainValidator(read_times_usual), _written("4x")]
@@ -190,19 +193,6 @@ def _known_zone(name: str) -> str:
     return name
 
 
-def _date(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.date()
-    if isinstance(value, str):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            value = None
-    if not isinstance(value, date):
-        raise ValueError("write a day such as 2026-12-24")
-    return value
-
-
 def _holiday_code(code: str) -> str:
     import holidays
 
@@ -217,6 +207,12 @@ def _holiday_code(code: str) -> str:
         some = ", ".join(known[country][:12]) or "none"
         raise ValueError(f"{country} has no region `{brief(region)}`; known regions: {some}")
     return code
+
+
+def _calendar_path(path: str) -> str:
+    if "://" in path:
+        raise ValueError("write the path of a file on this machine; Heard never fetches a calendar")
+    return path
 
 
 def say_nearest(word: str, known: Sequence[str]) -> str:
@@ -317,11 +313,23 @@ class HoursPart(Part):
         Also({"type": "string"}),
     ] = Field(
         default=(),
-        description="Countries (or regions) whose holidays the brand is closed on.",
+        description="Countries (`NO`) or regions (`DE-BY`) whose public holidays the brand is closed on.",
         examples=["NO"],
     )
-    closed: Annotated[tuple[Annotated[date, BeforeValidator(_date)], ...], BeforeValidator(_as_list)] = Field(
-        default=(), description="Further days that the brand is closed on.", examples=["2026-12-24"]
+    closed: Annotated[tuple[Closed, ...], BeforeValidator(_as_list), Also({"type": "string"})] = Field(
+        default=(),
+        description="Further days that the brand is closed on: single ones, or from the first to the last.",
+        examples=["[2026-12-24, 2026-12-28..2026-12-31]"],
+    )
+    calendars: Annotated[
+        tuple[Annotated[Text, AfterValidator(_calendar_path)], ...],
+        BeforeValidator(_as_list),
+        Also({"type": "string"}),
+    ] = Field(
+        default=(),
+        description="Calendar files (iCal) beside this file. An all-day event closes its days, one with "
+        "times those hours.",
+        examples=["closures.ics"],
     )
 
 

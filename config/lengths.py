@@ -1,13 +1,13 @@
-"""How people write lengths of time, shares, opening hours and amounts, read into typed values.
+"""How people write lengths of time, shares, opening hours, days and amounts, read into typed values.
 
 Each reader takes what stands in the file and returns the value, or raises a ValueError whose sentence
 says how to write it.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 from casework.hours import Span
@@ -26,6 +26,7 @@ _UNITS: Mapping[str, timedelta] = {
     "y": timedelta(days=365),
 }
 _LONGEST = timedelta(days=365 * 100)
+_LONGEST_CLOSED = timedelta(days=365 * 5)
 _LENGTH = re.compile(r"(?:[0-9]{1,9}[smhdwy])+")
 _LENGTH_PART = re.compile(r"([0-9]+)([smhdwy])")
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]+)?)%")
@@ -39,6 +40,7 @@ _SAY_LENGTH = "write a length of time such as 30m, 1h or 2d"
 _SAY_SHARE = "write a share such as 90%"
 _SAY_SPAN = 'write opening hours such as "08:00-22:00", a list of them, 24h or closed'
 _SAY_DAYS = "write weekdays such as mon, sat-sun or mon-fri"
+_SAY_CLOSED = "write a day such as 2026-12-24, or days such as 2026-12-24..2026-12-31"
 _SAY_BOUND = 'write a bound such as ">=0.9" or "<0.6"'
 
 
@@ -76,6 +78,20 @@ class Bound:
     below: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ClosedDays:
+    """A day, or all days from the first to the last."""
+
+    first: date
+    last: date
+
+    def __iter__(self) -> Iterator[date]:
+        return (self.first + DAY * step for step in range((self.last - self.first).days + 1))
+
+    def __str__(self) -> str:
+        return f"{self.first}" if self.first == self.last else f"{self.first}..{self.last}"
+
+
 def read_length(value: object) -> timedelta:
     """``90s``, ``30m``, ``1h``, ``2d``, ``1w``, ``2y`` and sums such as ``1h30m``."""
     if isinstance(value, timedelta):
@@ -99,6 +115,12 @@ def say_length(length: timedelta) -> str:
         count, left = divmod(left, _UNITS[unit])
         words += f"{count}{unit}" if count else ""
     return words or "0m"
+
+
+def say_hours(length: timedelta) -> str:
+    """The length in hours and minutes, as opening hours are counted: ``70h``, ``37h30m``."""
+    hours, minutes = divmod(length // _UNITS["m"], 60)
+    return f"{hours}h{minutes}m" if minutes else f"{hours}h"
 
 
 def read_within(value: object) -> Within:
@@ -187,6 +209,30 @@ def read_quiet(value: object) -> Span:
     if span.start == span.end:
         raise ValueError("quiet hours that never end would hide every broken promise; write 22:00-07:00")
     return span
+
+
+def read_closed(value: object) -> ClosedDays:
+    """``2026-12-24``, or ``2026-12-24..2026-12-31`` with its first and its last day."""
+    if isinstance(value, ClosedDays):
+        return value
+    first, dots, last = value.partition("..") if isinstance(value, str) else (value, "", "")
+    days = ClosedDays(_read_day(first), _read_day(last if dots else first))
+    if days.last < days.first:
+        raise ValueError(f"{days} ends before it begins; write the earlier day first")
+    if days.last - days.first > _LONGEST_CLOSED:
+        raise ValueError("write fewer days: these are more than five years")
+    return days
+
+
+def _read_day(value: object) -> date:
+    if isinstance(value, datetime):
+        return value.date()
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(value.strip() if isinstance(value, str) else "")
+    except ValueError:
+        raise ValueError(_SAY_CLOSED) from None
 
 
 def read_days(text: str) -> tuple[int, ...]:

@@ -55,6 +55,7 @@ DIGEST_EVERY_S: Final = 30.0
 REPORT_EVERY_S: Final = 5.0
 REREAD_EVERY_S: Final = 120.0
 SLACK_AGAIN_S: Final = 5.0
+ASK_YEAR_S: Final = 900.0
 PARTS: Final = (*STAGES, "listener", "promises", "desk")
 
 
@@ -308,6 +309,7 @@ async def up(
         running = await stack.enter_async_context(_stages(line, store, promises="promises" in parts))
         tasks = running.tasks
         tasks.create_task(_follow_brand(line, brand.source, telling))
+        tasks.create_task(_follow_years(line))
         if telling is not None:
             stack.push_async_callback(telling.web.close)
         if slack is not None:
@@ -456,16 +458,42 @@ def _as_today(feed: Feed, folder: Path, clock: Clock) -> Feed:
 
 
 async def _follow_brand(line: Line, path: Path, slack: SlackSide | None) -> None:
-    """Adopt brand.yaml whenever it changes; a wrong one is named and the old one stays in force."""
+    """Adopt brand.yaml when it or a calendar changes; a wrong one is named and the old one stays in force."""
     told = ""
-    async for _ in awatch(path.parent, recursive=False):
-        before = line.brand
-        wrong = adopt(line, path)
-        if slack is not None and wrong and wrong != told:
-            await slack.tell_trouble(wrong)
-        if slack is not None and line.brand is not before:
-            await slack.check_ladders(line.brand)
-        told = wrong
+    while True:
+        folders = line.brand.folders
+        async for _ in awatch(*(folder for folder in folders if folder.is_dir()), recursive=False):
+            before = line.brand
+            wrong = adopt(line, path)
+            if slack is not None and wrong and wrong != told:
+                await slack.tell_trouble(wrong)
+            if slack is not None and line.brand is not before:
+                await slack.check_ladders(line.brand)
+            told = wrong
+            if line.brand.folders != folders:
+                break
+
+
+async def _follow_years(line: Line) -> None:
+    """Ask for holidays and calendars again each year: they are known for few years ahead."""
+    known = line.clock.now().year
+    while True:
+        await asyncio.sleep(ASK_YEAR_S)
+        known = turn_year(line, known)
+
+
+def turn_year(line: Line, known: int) -> int:
+    """Go on under the same settings with the closed days of this year; returns the year they are of."""
+    year = line.clock.now().year
+    if year == known:
+        return known
+    try:
+        line.adopt(line.brand)
+    except (HeardError, OSError) as error:
+        log.error("closed days", problem=f"kept those of {known}: {error}")
+        return known
+    log.info("closed days", year=year)
+    return year
 
 
 def adopt(line: Line, path: Path) -> str:

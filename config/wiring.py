@@ -116,7 +116,8 @@ class Line:
     def adopt(self, brand: Brand) -> None:
         """Go on under changed settings: the next batch of every stage is handled by them.
 
-        Listeners that run already keep what they listen for until they are started again.
+        Listeners that run already promise by them at once, and keep what they listen for until they are
+        started again.
         """
         changed = self.handlers(brand)
         for stage, consumer in self.consumers.items():
@@ -135,7 +136,7 @@ class Line:
             dead=self.dead,
             cursors=self.cursors,
             tracker=self.tracker,
-            promises=self.promises,
+            promises=lambda: self.promises,
             clock=self.clock,
         )
 
@@ -326,9 +327,9 @@ def own_handles(brand: Brand) -> frozenset[str]:
 
 def desk_hours(hours: OpeningHours, now: datetime) -> str:
     """When people are there today, as a customer reads it: ``08:00-22:00``; empty on a closed day."""
-    day = now.astimezone(ZoneInfo(hours.timezone)).date()
-    spans = () if day in hours.closed else hours.week[day.weekday()]
-    return ", ".join(f"{span.start:%H:%M}-{span.end:%H:%M}" for span in spans)
+    zone = ZoneInfo(hours.timezone)
+    spans = hours.of_day(now.astimezone(zone).date())
+    return ", ".join(f"{start.astimezone(zone):%H:%M}-{end.astimezone(zone):%H:%M}" for start, end in spans)
 
 
 def responding(brand: Brand, model: Model, clock: Clock, terms: TermsOf) -> Responder:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
-from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.constructor import DuplicateKeyError, RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.scalarbool import ScalarBoolean
 
@@ -82,9 +82,17 @@ def read_document(path: Path) -> Document:
     return Document(data=data, values=_Plain().mapping(tree, 0), tree=tree)
 
 
+class _Texts(RoundTripConstructor):
+    """Leaves days as they are written: a day that no month has is said where it stands, by who reads it."""
+
+
+_Texts.add_constructor("tag:yaml.org,2002:timestamp", RoundTripConstructor.construct_scalar)
+
+
 def _yaml() -> YAML:
     yaml = YAML(typ="rt", pure=True)
     yaml.allow_duplicate_keys = False
+    yaml.Constructor = _Texts
     return yaml
 
 

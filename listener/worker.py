@@ -31,14 +31,17 @@ RECONNECT_S: Final = 1.0
 
 @dataclass(slots=True)
 class Listener:
-    """Takes in one feed: each mention ends as a case, as part of one, or with a reason why not."""
+    """Takes in one feed: each mention ends as a case, as part of one, or with a reason why not.
+
+    ``promises`` are asked for anew with each mention: they change while a feed is followed.
+    """
 
     feed: str
     cases: CaseStore
     dead: DeadLetters
     cursors: Cursors
     tracker: Tracker
-    promises: Promises
+    promises: Callable[[], Promises]
     clock: Clock
 
     async def run(self, path: Path) -> None:
@@ -170,10 +173,10 @@ class Listener:
         opening += [mention for mention, case_id in asked if case_id not in found]
         ids = await self.cases.new_ids(opening)
         opened = [
-            moves.hear(mention, case_id=new, at=now, promises=self.promises)
+            moves.hear(mention, case_id=new, at=now, promises=self.promises())
             for mention, new in zip(opening, ids, strict=True)
         ]
         return opened + [self._join(case, mention, now) for mention, case in joining]
 
     def _join(self, case: Case, mention: Mention, now: datetime) -> Moved:
-        return moves.join(case, mention, at=now, promises=self.promises)
+        return moves.join(case, mention, at=now, promises=self.promises())

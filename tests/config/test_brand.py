@@ -92,7 +92,7 @@ def wrong(folder: Path, text: str | bytes) -> str:
     path = folder / "brand.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(BrandError) as caught:
-        load_brand(path)
+        load_brand(path, now=NOW)
     return str(caught.value)
 
 
@@ -299,6 +299,30 @@ def test_holidays_of_a_region_are_those_of_its_country_and_its_own(tmp_path: Pat
 # ── rules ────────────────────────────────────────────────────────────────────────────────────────
 
 
+def test_holidays_of_several_countries_and_regions_add_up(tmp_path: Path) -> None:
+    """A brand with people in Oslo and Munich is closed on the holidays of both."""
+    both = brand(tmp_path, f"{SMALL}hours: {{holidays: [NO, DE-BY]}}\n").hours(now=NOW).closed
+    norse = brand(tmp_path, f"{SMALL}hours: {{holidays: [NO]}}\n").hours(now=NOW).closed
+    bavarian = brand(tmp_path, f"{SMALL}hours: {{holidays: [DE-BY]}}\n").hours(now=NOW).closed
+    assert both == norse | bavarian
+    assert {date(2027, 5, 17), date(2027, 1, 6)} <= both
+
+
+def test_holidays_are_those_of_the_years_round_now(tmp_path: Path) -> None:
+    """Asked again in another year, that year's are known: Easter moves."""
+    norse = brand(tmp_path, f"{SMALL}hours: {{holidays: [NO]}}\n")
+    good_friday_2031 = date(2031, 4, 11)
+    assert good_friday_2031 not in norse.hours(now=NOW).closed
+    assert good_friday_2031 in norse.hours(now=datetime(2030, 7, 1, tzinfo=UTC)).closed
+
+
+def test_closed_days_may_be_from_one_day_to_another(tmp_path: Path) -> None:
+    """Both of them are closed too, over the end of a year; single days stand beside."""
+    text = f"{SMALL}hours: {{closed: [2026-12-30..2027-01-02, 2027-06-01]}}\n"
+    days = [date(2026, 12, 30), date(2026, 12, 31), date(2027, 1, 1), date(2027, 1, 2), date(2027, 6, 1)]
+    assert brand(tmp_path, text).hours(now=NOW).closed == frozenset(days)
+
+
 def test_rules_are_as_written(aurora: Brand) -> None:
     """Each line becomes a rule with an id; a line without one is known by its place."""
     rules = aurora.rules()
@@ -389,7 +413,54 @@ def test_a_promise_that_forgets_the_most_urgent_is_doubted(aurora: Brand) -> Non
         ),
         (
             SMALL + "hours:\n  closed:\n    - xmas\n",
-            "brand.yaml:4: hours › closed › xmas: write a day such as 2026-12-24",
+            "brand.yaml:4: hours › closed › xmas: write a day such as 2026-12-24, or days such as 2026-12-24..2026-12-31",
+        ),
+        (
+            SMALL + "hours:\n  closed:\n    - 2026-12-24\n    - 2026-12-31..2026-12-25\n",
+            "brand.yaml:5: hours › closed › 2026-12-31..2026-12-25: 2026-12-31..2026-12-25 ends before it begins; "
+            "write the earlier day first",
+        ),
+        (
+            SMALL + "hours:\n  closed: 2026-01-01..9999-12-31\n",
+            "brand.yaml:3: hours › closed: write fewer days: these are more than five years",
+        ),
+        (
+            SMALL + "hours:\n  closed: 2026-02-30\n",
+            "brand.yaml:3: hours › closed: write a day such as 2026-12-24",
+        ),
+        (
+            SMALL + "hours:\n  holidays:\n    - NO\n    - DE-BX\n",
+            "brand.yaml:5: hours › holidays › DE-BX: DE has no region `BX`; known regions: BB, BE, BW, BY",
+        ),
+        (
+            SMALL + "hours:\n  holidays: no\n",
+            "brand.yaml:3: hours › holidays: there are no holidays for the country `no` (did you mean `NO`?); "
+            "write a code such as NO",
+        ),
+        (
+            SMALL + 'hours:\n  open:\n    mon: ["09:00-13:00", "12:30-17:00"]\n',
+            "brand.yaml:4: hours › open › mon: these hours overlap with others; write each hour once",
+        ),
+        (
+            SMALL + 'hours:\n  open:\n    mon: ["13:00-09:00", "14:00-17:00"]\n',
+            "brand.yaml:4: hours › open › mon: these hours overlap with others; write each hour once",
+        ),
+        (
+            SMALL + 'hours:\n  open:\n    mon: "00:00-04:00"\n    sun: "20:00-02:00"\n',
+            "brand.yaml:4: hours › open › mon: these hours overlap with others; write each hour once",
+        ),
+        (
+            SMALL + 'hours:\n  open:\n    mon: "09:00-09:00"\n',
+            "brand.yaml:4: hours › open › mon: 09:00-09:00 opens and closes at the same minute; write 24h",
+        ),
+        (
+            SMALL
+            + 'hours: {open: {mon: "09:00-10:00"}}\npromises:\n  - {name: p, within: 60h, clock: opening}\n',
+            "brand.yaml:4: promises › p › within: the opening hours leave no time to keep this within a year",
+        ),
+        (
+            SMALL + "hours:\n  open: {mon: 24h}\n  holidays: NO\n  closed: 2026-11-01..2027-12-31\n",
+            "brand.yaml:5: hours › closed: holidays, closed days and calendars together leave no open hour",
         ),
         (
             SMALL + "promises:\n  - name: first hour\n    within: soon\n",
@@ -571,6 +642,44 @@ def _load_anything(content: bytes) -> None:
         path.write_bytes(content)
         with contextlib.suppress(BrandError):
             assert load_brand(path).name
+
+
+@pytest.mark.parametrize(
+    ("text", "doubt"),
+    [
+        (
+            'hours: {open: {mon-fri: "08:00-16:00"}}\npromises:\n  - {name: p, within: 41h, clock: opening}\n',
+            "brand.yaml:4: promises › p › within: this is more than all opening hours of a week (40h); with "
+            "`clock: opening` only those count",
+        ),
+        (
+            'hours:\n  open: {mon: "18:00-08:00"}\n',
+            "brand.yaml:3: hours › open › mon: 18:00-08:00 is open through the night until the next day; swap the "
+            "two times if that is not meant",
+        ),
+    ],
+)
+def test_hours_that_are_most_likely_not_meant_are_doubted(tmp_path: Path, text: str, doubt: str) -> None:
+    """They are taken as they stand, and `heard config check` says so."""
+    assert doubt in brand(tmp_path, SMALL + text).warnings
+
+
+def test_usual_weeks_are_not_doubted(tmp_path: Path) -> None:
+    """A bar's night, a promise of a week on the plain clock, a target of exactly the opening week."""
+    text = (
+        f'{SMALL}hours: {{open: {{mon-fri: "20:00-04:00"}}}}\npromises:\n'
+        "  - {name: p, within: 41h}\n  - {name: q, within: 40h, clock: opening}\n"
+    )
+    assert brand(tmp_path, text).warnings == ()
+
+
+def test_a_promise_must_fit_in_whichever_month_it_begins(tmp_path: Path) -> None:
+    """It fits today, but not in the months before a year without anybody: there would be no deadline then."""
+    text = (
+        f'{SMALL}hours: {{open: {{mon: "09:00-10:00"}}, closed: [2027-03-01..2028-05-31]}}\n'
+        "promises:\n  - {name: p, within: 10h, clock: opening}\n"
+    )
+    assert wrong(tmp_path, text).startswith("brand.yaml:4: promises › p › within: the opening hours leave no")
 
 
 # ── reading again ────────────────────────────────────────────────────────────────────────────────

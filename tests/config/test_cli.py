@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from casework import moves
 from casework.clock import ManualClock
 from config import commands, recorded
 from config.cli import app
-from config.running import adopt
+from config.running import _follow_brand, adopt, turn_year
 from config.wiring import Line, put_together
 from streams import topics
 from streams.case_store import CaseStore
@@ -27,6 +28,7 @@ from tests.config.conftest import Command
 from tests.escalation.test_alerts import HandHerald
 from tests.fakes.cases import MAY_SEND, NOON, PROMISES, a_draft, a_mention, judged
 from tests.fakes.model import LookUpModel
+from tests.fakes.waiting import until
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {
@@ -634,3 +636,68 @@ async def test_a_changed_brand_file_is_adopted_and_a_wrong_one_is_not(
 
     assert [entry["log_level"] for entry in logs] == ["error", "error", "error", "info"]
     assert "shema: there is no such setting" in logs[0]["problem"]
+
+
+async def test_a_changed_calendar_is_adopted_as_a_changed_file_is(
+    heard: Command, home: Path, store: Store, clock: ManualClock
+) -> None:
+    """Also by a listener that runs already: its next mention is promised by the new hours."""
+    heard("init", "--brand", "Aurora")
+    path, calendar = home / "brand.yaml", home / "closures.ics"
+    path.write_text(path.read_text().replace("holidays: []", "calendars: closures.ics", 1))
+    event = "BEGIN:VEVENT\nUID:{0}\nDTSTART;VALUE=DATE:{0}\nEND:VEVENT\n"
+    calendar.write_text(f"BEGIN:VCALENDAR\n{event.format('20261224')}END:VCALENDAR\n")
+    line: Line
+    with a_line(store, home, clock) as line:
+        listener = line.listener("feed")
+        calendar.write_text(f"BEGIN:VCALENDAR\n{event.format('20261231')}END:VCALENDAR\n")
+        adopt(line, path)
+        assert date(2026, 12, 31) in line.promises.hours.closed
+        assert listener.promises() is line.promises
+
+        calendar.write_text("BEGIN:VCALENDAR\n")
+        adopt(line, path)
+        assert date(2026, 12, 31) in line.promises.hours.closed
+
+
+async def test_a_calendar_in_another_folder_is_watched_once_it_is_named(
+    heard: Command, home: Path, store: Store, clock: ManualClock
+) -> None:
+    """Nothing has to be started again: not for the new folder, and not for what changes in it."""
+    heard("init", "--brand", "Aurora")
+    path, calendar = home / "brand.yaml", home / "shared" / "closures.ics"
+    right = path.read_text().replace("holidays: []", "calendars: shared/closures.ics", 1)
+    event = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\nDTSTART;VALUE=DATE:{}\nEND:VEVENT\nEND:VCALENDAR\n"
+    calendar.parent.mkdir()
+    calendar.write_text(event.format("20261224"))
+    line: Line
+    with a_line(store, home, clock) as line:
+
+        def closes(file: Path, words: str, day: date) -> bool:
+            if day not in line.promises.hours.closed:
+                file.write_text(words)  # Again, as nobody knows when a watcher has begun.
+            return day in line.promises.hours.closed
+
+        following = asyncio.create_task(_follow_brand(line, path, None))
+        await until(lambda: closes(path, right, date(2026, 12, 24)), "the calendar is adopted")
+        changed = event.format("20261231")
+        await until(lambda: closes(calendar, changed, date(2026, 12, 31)), "its change is adopted")
+        following.cancel()
+
+
+async def test_a_line_that_runs_for_years_asks_for_the_closed_days_of_each(
+    heard: Command, home: Path, store: Store, clock: ManualClock
+) -> None:
+    """Holidays are known for few years ahead; a new year brings one more, and nothing else changes."""
+    heard("init", "--brand", "Aurora")
+    path = home / "brand.yaml"
+    path.write_text(path.read_text().replace("holidays: []", "holidays: [NO]", 1))
+    line: Line
+    with a_line(store, home, clock) as line:
+        year, promises, old = clock.now().year, line.promises, line.brand
+        assert turn_year(line, year) == year
+        assert line.promises is promises
+        clock.advance(timedelta(days=366))
+        assert turn_year(line, year) == year + 1
+        assert date(year + 3, 5, 17) in line.promises.hours.closed - promises.hours.closed
+        assert line.brand is old

@@ -120,7 +120,7 @@ def test_secrets_are_hidden(demo: Brand, tmp_path: Path) -> None:
         ("promises.0.within", ["The time it gives"]),
         ("automatic.enabled", ["Nothing is published without a person", "Default: false"]),
         ("platforms.x.reply", ["Default: when_mentioned", "Example: reply: manual"]),
-        ("hours", ["In it: timezone, open, holidays, closed"]),
+        ("hours", ["In it: timezone, open, holidays, closed, calendars"]),
         ("promises.for", ["In it: urgency, intent, platform"]),
         ("HEARD_DESK__TOKEN", ["HEARD_DESK__TOKEN_FILE"]),
         ("classifier.model", ["Default: bundled", "HEARD_CLASSIFIER__MODEL"]),

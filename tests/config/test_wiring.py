@@ -1,12 +1,14 @@
 """How the brand's file becomes what the platforms' rules are asked with."""
 
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import pytest
 
+from casework.hours import OpeningHours, Span
 from config.brand import load_brand
 from config.places import demo_brand
-from config.wiring import Accounts, permitting
+from config.wiring import Accounts, desk_hours, permitting
 from platforms.rules import ReplyMode, Terms
 
 FILE = """
@@ -65,3 +67,19 @@ def test_what_is_known_of_the_accounts_has_the_last_word() -> None:
     assert (terms("x").account, terms("x").labelled) == (True, False)
     assert (terms("bluesky").account, terms("bluesky").labelled) == (False, True)
     assert permitting(brand)("bluesky").account
+
+
+@pytest.mark.parametrize(
+    ("day", "shown"),
+    [(2, "09:00-12:00, 14:00-17:00"), (3, ""), (4, "09:00-17:00")],
+    ids=["closed over noon", "closed", "as usual"],
+)
+def test_customers_read_the_hours_of_today(day: int, shown: str) -> None:
+    """What a calendar closes is left out, where the brand is."""
+    hours = OpeningHours(
+        "Europe/Oslo",
+        ((Span(time(9), time(17)),),) * 7,
+        frozenset({date(2026, 12, 3)}),
+        ((datetime(2026, 12, 2, 11, tzinfo=UTC), datetime(2026, 12, 2, 13, tzinfo=UTC)),),
+    )
+    assert desk_hours(hours, datetime(2026, 12, day, 6, tzinfo=UTC)) == shown

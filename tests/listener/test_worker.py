@@ -23,7 +23,7 @@ TRACKER = Tracker({"x": frozenset({"auroraair"})}, ignore=("aurora borealis",))
 
 @pytest.fixture
 def listener(store: Store, cases: CaseStore, clock: ManualClock) -> Listener:
-    return Listener("feed", cases, DeadLetters(store), Cursors(store), TRACKER, PROMISES, clock)
+    return Listener("feed", cases, DeadLetters(store), Cursors(store), TRACKER, lambda: PROMISES, clock)
 
 
 def heard(*mentions: Mention) -> list[Heard | Unreadable]:
