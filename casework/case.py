@@ -279,8 +279,10 @@ def standing(case: Case) -> Standing:
 
 
 def due_next(case: Case) -> Promise | None:
-    """The promise that is due first of those still owed; None when nothing is owed."""
-    return min((p for p in case.promises if p.running), key=lambda p: p.due_at, default=None)
+    """The promise that is due first of those still owed; None when nothing is owed, or nothing runs."""
+    owed = (p for p in case.promises if p.running)
+    runs = (p for p in owed if case.pause is None or p.state is PromiseState.BREACHED)
+    return min(runs, key=lambda p: p.due_at, default=None)
 
 
 def redacted(mention: Mention) -> Mention:

@@ -78,7 +78,8 @@ class PromisePolicy:
     """One kind of promise: its target, for whom, on which clock, kept by what, warned when.
 
     ``within`` of None means "by the end of the day". Empty filters match everything. In ``quiet`` hours,
-    local time, nobody is told of anything; what comes due in them is told at their end.
+    local time, nobody is told of anything; what comes due in them is told at their end. ``timezone`` is
+    where a day of the plain clock ends, if that is not where the brand is.
     """
 
     name: str
@@ -93,6 +94,7 @@ class PromisePolicy:
     target: float = 0.9
     since: Since = Since.ANY
     quiet: Span | None = None
+    timezone: str | None = None
 
     def begins_with(self, follow_up: bool) -> bool:
         """Whether a mention of this kind begins it; a follow-up is one that comes after a reply of ours."""
@@ -112,7 +114,8 @@ class PromisePolicy:
         self, mention: str, at: datetime, hours: OpeningHours, pauses: Sequence[Stretch] = ()
     ) -> "Promise":
         """The promise that begins with a mention heard at ``at``, and stands still in the pauses."""
-        count = _Count(at, hours, pauses, opening=self.opening_clock)
+        zoned = replace(hours, timezone=self.timezone) if self.timezone else hours
+        count = _Count(at, zoned, pauses, opening=self.opening_clock)
         due_at = count.due(self.within)
         # A promise that begins with less time left than a warning asks for is at risk from the start.
         warnings = [

@@ -297,6 +297,7 @@ def _policy(part: PromisePart) -> PromisePolicy:
         ladder=_ladder(part),
         target=part.target,
         since=Since(part.starts),
+        timezone=part.timezone,
         quiet=part.quiet,
     )
 
@@ -432,6 +433,9 @@ def _contradictions(file: BrandFile, hours: OpeningHours, now: datetime) -> Iter
         elif part.clock == "opening" and not shut and not _fits(part, hours, now):
             yield ("promises", index, "within"), "the opening hours leave no time to keep this within a year"
         yield from _in_circles(index, part)
+        if part.timezone is not None and (part.within.length is not None or part.clock == "opening"):
+            said = "a time zone of its own is for `within: day` on `clock: always`; others count the brand's"
+            yield ("promises", index, "timezone"), said
 
 
 def _twice(location: Location, names: Sequence[str], what: str) -> Iterator[tuple[Location, str]]:

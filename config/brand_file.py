@@ -415,6 +415,12 @@ class PromisePart(Part):
         description="Which mentions it is for: `all`, or by urgency, intent and platform.",
         examples=["{urgency: [high, normal]}"],
     )
+    timezone: Annotated[str, AfterValidator(_known_zone)] | None = Field(
+        default=None,
+        description="Whose midnight ends a `day`, where that is not the brand's: no platform tells where a "
+        "customer lives.",
+        examples=["America/New_York"],
+    )
     clock: Literal["always", "opening"] = Field(
         default="always", description="Count all hours, or only opening hours.", examples=["opening"]
     )

@@ -170,6 +170,8 @@ def due_words(case: Case, look: Look) -> str:
     """The state's shape and word, and when a reply is due, in mrkdwn of our own."""
     stands = stands_at(case, look.now)
     head, promise = f"{SHAPES[stands][1]} *{stands}*", due_next(case)
+    if case.pause is not None:
+        head = f"{head}{DOT}paused by {esc(person(case.pause.by), 80)}: {esc(case.pause.reason, 80)}"
     if promise is None:
         return head
     what = "full answer" if _acknowledged(case) and promise.met_by is MetBy.ANSWER else "reply"

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from casework import moves
-from casework.case import Case
+from casework.case import Case, Standing, due_next, standing
 from casework.classification import Intent, Urgency
 from casework.draft import ReplyKind
 from casework.hours import OpeningHours, Span
@@ -336,3 +336,24 @@ def test_a_new_promise_breaks_nothing_that_was_never_promised() -> None:
     in_time = moves.recount(case, at=oslo(23, 9, 30), promises=both, why="new")
     assert in_time is not None
     assert owed(in_time.case).due_at == oslo(23, 10)
+
+
+def test_the_day_of_a_customer_elsewhere_ends_at_their_midnight() -> None:
+    """A brand in Oslo that promises Americans the same day means theirs."""
+    theirs = replace(SAME_DAY, timezone="America/New_York")
+    assert owed(heard(oslo(23, 10), SAME_DAY), "same day").due_at == oslo(24, 0)
+    assert owed(heard(oslo(23, 10), theirs), "same day").due_at == oslo(24, 6)
+
+
+def test_what_waits_for_the_customer_is_not_due() -> None:
+    """Nobody is shown a deadline that stands still; one that is broken stays in sight."""
+    case = waiting(heard(oslo(23, 9), FIRST_HOUR), oslo(23, 9))
+    paused = moves.pause(case, by="Nina", at=oslo(23, 9, 20), reason=FOR_THE_CUSTOMER).case
+    broken = moves.wake(case, at=oslo(23, 10))
+    assert broken is not None
+    paused_late = moves.pause(broken.case, by="Nina", at=oslo(23, 11), reason=FOR_THE_CUSTOMER).case
+
+    assert due_next(case) is not None
+    assert due_next(paused) is None
+    assert due_next(paused_late) == owed(broken.case)
+    assert standing(paused_late) is Standing.LATE

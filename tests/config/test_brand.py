@@ -486,6 +486,10 @@ def test_a_promise_that_forgets_the_most_urgent_is_doubted(aurora: Brand) -> Non
             "brand.yaml:5: promises › p › ladder › #1 › every: nobody reads an alarm that comes so often",
         ),
         (
+            SMALL + "promises:\n  - name: p\n    within: 1h\n    timezone: Europe/Oslo\n",
+            "brand.yaml:5: promises › p › timezone: a time zone of its own is for `within: day`",
+        ),
+        (
             SMALL + 'promises:\n  - name: p\n    within: 1h\n    quiet: "00:00-00:00"\n',
             "brand.yaml:5: promises › p › quiet: quiet hours that never end would hide every broken promise",
         ),
