@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from casework import moves
-from casework.case import Standing, Status, standing
+from casework.case import Standing, Status, due_next, standing
 from casework.classification import Intent, Sentiment, Topic, Urgency
 from casework.errors import Conflict, NotAllowedHere
 from casework.sla import PromiseState
@@ -96,6 +96,26 @@ async def test_snoozing_never_stops_a_promise(world: World) -> None:
     case = await world.look(case)
     assert (case.status, standing(case)) == (Status.SNOOZED, Standing.LATE)
     assert "managers" in {alert.to for _, alert in world.managers.told}
+
+
+async def test_a_case_waits_for_the_customer(world: World) -> None:
+    """Its promises stand still until she writes; then they have as much time left as before."""
+    case = await world.write("@auroraair My bag is lost!", judged=COMPLAINT)
+    await world.pass_time(20)
+    case = await world.line.cases.move(
+        case.id,
+        lambda c: moves.pause(c, by="Nina", at=world.clock.now(), reason="waiting for her booking number"),
+    )
+    await world.pass_time(300)
+    assert world.managers.told == []
+    assert due_next(await world.look(case)) is None
+
+    case = await world.write("@auroraair it is ABC123", to="post-1")
+
+    due = due_next(case)
+    assert due is not None
+    assert due.due_at == world.clock.now() + timedelta(minutes=40)
+    assert [(pause.by, pause.ended_by) for pause in case.pauses] == [("Nina", "the customer")]
 
 
 async def test_two_people_press_approve(world: World) -> None:
