@@ -65,8 +65,8 @@ class Totals:
 class Report:
     """One period in numbers. ``targets`` are the brand's promises with the share it wants kept.
 
-    ``totals`` are there where the period is everything. The forecast is of now, so that it says something only
-    where the period reaches it.
+    ``totals`` are there where the period is everything. The forecast is of now: it says something only where
+    the period reaches it.
     """
 
     brand: str

@@ -2,7 +2,8 @@
 
 Pure, and fed one case at a time, so that a store of any size can be counted: of a case only numbers stay.
 Groups of fewer than five are counted and get no percentage, median or p90. A case counts under its first
-author and under the labels it has now; hours and weekdays are of when a mention was written, where the brand is.
+author and under the labels it has now; hours and weekdays are of when a mention was written, by the brand's
+clock.
 """
 
 from array import array
@@ -81,7 +82,7 @@ def band(author: Author) -> str:
 class Waits:
     """Lengths of time, as seconds."""
 
-    seconds: array[float] = field(default_factory=lambda: array("d"))
+    seconds: "array[float]" = field(default_factory=lambda: array("d"))
 
     def add(self, wait: timedelta) -> None:
         """One more."""
@@ -160,7 +161,7 @@ class Breakdown:
         return tuple(sorted({*self.all.kept, *self.all.missed}))
 
     def count(self, case: Case) -> bool:
-        """Take in one case; True where it broke a promise in the time, so that `explain` wants its timeline."""
+        """Take in one case; True where it broke a promise in the time, for `explain` to say why."""
         self.forecast.count(case)
         seen = as_of(case, self.now)
         labels = _labels(seen)
@@ -256,7 +257,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Loudness:
-    """Whether those with many followers are answered first: the loudest group with enough, and the quietest."""
+    """Whether the loud are answered first: the groups with most and with fewest followers that can tell."""
 
     verdict: Verdict
     loud: str = ""
