@@ -33,7 +33,12 @@ class Period:
             return "Everything so far"
         if self.first == self.last:
             return f"{self.last:%A} {_spoken(self.last)}"
-        return f"{_spoken(self.first)} to {_spoken(self.last)}"
+        first = f"{self.first.day}"
+        if self.first.year != self.last.year:
+            first = _spoken(self.first)
+        elif self.first.month != self.last.month:
+            first = f"{self.first.day} {self.first:%B}"
+        return f"{first} to {_spoken(self.last)}"
 
 
 EVERYTHING: Final = Period("everything", EVER)

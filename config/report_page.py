@@ -167,7 +167,7 @@ def _scale(longest: timedelta) -> tuple[float, tuple[tuple[float, str], ...]]:
 def _line_words(minutes: int) -> str:
     if not minutes:
         return "0"
-    if minutes < 90:
+    if minutes < 60:
         return f"{minutes} min"
     return f"{minutes / 60:g} h" if minutes < 48 * 60 else f"{minutes / 1440:g} d"
 
