@@ -1,4 +1,4 @@
-"""The breakdown's rules at their edges; its figures of a whole week are checked in tests/config/test_report.py."""
+"""The breakdown at its edges; its figures of a whole week are checked in tests/config/test_report.py."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
