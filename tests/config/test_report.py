@@ -23,6 +23,7 @@ from config.usage import WrongUsage
 from escalation.breakdown import Dimension
 from streams.case_store import CaseStore
 from streams.connection import open_store
+from streams.switch import Cursors
 from tests.config.conftest import Command
 from tests.fakes.recorded_week import NOW, Story, Week
 
@@ -481,6 +482,41 @@ async def test_an_empty_store_makes_an_empty_report(server: str) -> None:
     assert "none yet" in report_text.as_text(report)
     assert "No promise falls due" in report_page.as_html(report)
     assert report.timezone == "UTC"
+
+
+async def test_promises_that_are_called_otherwise_now_are_still_told(recorded: Week, home: Path) -> None:
+    """Without a target: nobody wants anything of them any more."""
+    (home / "brand.yaml").write_text(BRAND.replace("first hour", "quick word"))
+    rows: Any = report_text.as_json(await the_report())["promises_kept"]
+
+    assert [row["name"] for row in rows] == ["quick word", "same day", "first hour"]
+    assert [row["target"] for row in rows] == [0.5, 0.98, None]
+    assert (rows[0]["kept"], rows[0]["share"], rows[2]["on_target"]) == (0, None, None)
+    assert rows[2]["kept"] > 0
+
+
+async def test_the_demos_day_has_an_hour_of_its_own(recorded: Week, server: str) -> None:
+    """What the machine's clock says is nothing to a day that plays faster."""
+    async with open_store(server, Path(), insecure=True) as store:
+        await Cursors(store).reach(NOW)
+    years_later = ManualClock(NOW + timedelta(days=999))
+    report = await make_report(read_period("today"), clock=years_later, demo=True)
+
+    assert report.figures.now == NOW
+    assert (report.brand, str(report.period.first)) == ("Aurora Air", "2026-10-25")
+    assert (
+        report_text.as_json(report)["forecast"] == report_text.as_json(await the_report("today"))["forecast"]
+    )
+
+
+def test_a_brand_file_that_is_wrong_is_named_with_its_line(
+    heard: Command, server: str, home: Path, brand: None
+) -> None:
+    (home / "brand.yaml").write_text(BRAND.replace("Europe/Oslo", "Oslo"))
+    ended = heard("report")
+
+    assert (ended.code, ended.out) == (1, "")
+    assert "brand.yaml:4" in ended.err
 
 
 # ── the command ──────────────────────────────────────────────────────────────────────────────────
