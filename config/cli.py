@@ -7,6 +7,7 @@ usage, 130 interrupted.
 import json
 import sys
 from collections.abc import Coroutine, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -17,9 +18,20 @@ from config.usage import WrongUsage
 
 if TYPE_CHECKING:
     from classifier.labelled import LabelledRow
+    from config.report import Report
     from config.whatif import WhatIf
 
 T = TypeVar("T")
+
+
+class Shape(StrEnum):
+    """How a report is written."""
+
+    TEXT = "text"
+    HTML = "html"
+    CSV = "csv"
+    JSON = "json"
+
 
 app = typer.Typer(
     name="heard",
@@ -273,15 +285,56 @@ def case(
 
 
 @app.command(rich_help_panel="Daily work")
-def report(as_json: Json = False, demo: Demo = False) -> None:
-    """Promises kept, replies, topics and mood, over everything in the store."""
-    from config import readers
+def report(
+    period: Annotated[
+        str | None,
+        typer.Argument(
+            help="today, yesterday, week (the last 7 days), month (the last 30), a day such as 2026-11-03, "
+            "or 2026-11-01..2026-11-07. Without one: everything in the store."
+        ),
+    ] = None,
+    written_as: Annotated[Shape | None, typer.Option("--format", help="How it is written; text.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write it there, not on standard output.")
+    ] = None,
+    as_json: Json = False,
+    demo: Demo = False,
+    config: BrandFile = None,
+) -> None:
+    """Promises kept, response times, who waits longest and why; what the next hour brings."""
+    from casework.clock import SystemClock
+    from config.periods import read_period
 
-    made = _run(readers.report(demo))
-    if as_json:
-        _print_json(made.as_json())
-    else:
-        typer.echo(made.text())
+    if as_json and written_as not in (None, Shape.JSON):
+        raise WrongUsage(f"--json and --format {written_as}: say one of them")
+    asked = read_period(period)
+    from config import report as reports
+
+    made = _run(reports.make_report(asked, clock=SystemClock(), demo=demo, config=config))
+    text = _drawn(made, Shape.JSON if as_json else written_as or Shape.TEXT)
+    if out is None:
+        typer.echo(text)
+        return
+    from config.safe_files import write_safely
+
+    write_safely(out, f"{text}\n")
+    _say(f"The report is in {out}.")
+
+
+def _drawn(made: "Report", shape: Shape) -> str:
+    from config import report_text
+
+    match shape:
+        case Shape.JSON:
+            return json.dumps(report_text.as_json(made), ensure_ascii=False)
+        case Shape.CSV:
+            return report_text.as_csv(made).rstrip("\n")
+        case Shape.HTML:
+            from config.report_page import as_html
+
+            return as_html(made)
+        case Shape.TEXT:
+            return report_text.as_text(made)
 
 
 @dead_app.callback()

@@ -1,16 +1,14 @@
-"""What the reading commands show: the queue, one case, the report, the dead letters."""
+"""What the reading commands show: the queue, one case, the dead letters; `config.report` has the report."""
 
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from casework.case import WITH_PEOPLE, Case, due_next, standing
 from casework.errors import HeardError
 from casework.timeline import TimelineEntry
 from config.places import here
-from config.summary import Summary, spoken, summarise
 from streams.case_store import CaseStore
 from streams.connection import Store, open_store
 from streams.dead_letters import DeadLetter, DeadLetters
@@ -128,72 +126,6 @@ async def case(demo: bool, case_id: str) -> CaseShown:
     async with stored(demo) as store:
         cases = CaseStore(store)
         return CaseShown(await cases.load(case_id), await cases.timeline(case_id))
-
-
-# ── the report ───────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(slots=True)
-class Report:
-    """Everything in the store in numbers."""
-
-    summary: Summary
-    by_platform: Counter[str] = field(default_factory=Counter)
-    by_intent: Counter[str] = field(default_factory=Counter)
-    by_sentiment: Counter[str] = field(default_factory=Counter)
-    waits_min: list[float] = field(default_factory=list)
-
-    def count(self, found: Case) -> None:
-        """Take one case into the numbers."""
-        self.by_platform[found.platform] += 1
-        if found.classification:
-            self.by_intent[found.classification.intent] += 1
-            self.by_sentiment[found.classification.sentiment] += 1
-        if found.replies:
-            waited = found.replies[0].posted_at - found.mentions[0].created_at
-            self.waits_min.append(waited.total_seconds() / 60)
-
-    @property
-    def median_wait_min(self) -> float | None:
-        """Minutes from the mention to the first reply, half of them shorter; None without replies."""
-        waits = sorted(self.waits_min)
-        return round(waits[len(waits) // 2], 1) if waits else None
-
-    def as_json(self) -> dict[str, object]:
-        """Plain values for JSON."""
-        return {
-            **self.summary.as_json(),
-            "by_platform": dict(self.by_platform),
-            "by_intent": dict(self.by_intent),
-            "by_sentiment": dict(self.by_sentiment),
-            "first_reply_median_min": self.median_wait_min,
-            "first_replies": len(self.waits_min),
-        }
-
-    def text(self) -> str:
-        """The report on a terminal."""
-        lines = [spoken(self.summary, None)]
-        for name, counter in (
-            ("platform", self.by_platform),
-            ("intent", self.by_intent),
-            ("sentiment", self.by_sentiment),
-        ):
-            lines.append(f"by {name:<11} " + ", ".join(f"{key} {n}" for key, n in counter.most_common()))
-        wait = self.median_wait_min
-        lines.append(
-            f"first reply   half within {wait} min ({len(self.waits_min)} replies)"
-            if wait is not None
-            else "first reply   none yet"
-        )
-        return "\n".join(lines)
-
-
-async def report(demo: bool) -> Report:
-    """Count everything in the store."""
-    made = Report(Summary())
-    async with stored(demo) as store:
-        made.summary = await summarise(CaseStore(store), DeadLetters(store), each=made.count)
-    return made
 
 
 # ── dead letters ─────────────────────────────────────────────────────────────────────────────────

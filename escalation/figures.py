@@ -7,7 +7,7 @@ about one customer than about the day.
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from math import ceil
@@ -132,7 +132,7 @@ def figures(
     A promise counts when it was kept, or when it fell due unkept; a stopped clock hides no broken one.
     """
     seen, told = [as_of(case, now) for case in cases], timelines or {}
-    within = _Within(since, until)
+    within = Within(since, until)
     written = [(case, sum(m.created_at in within for m in case.mentions)) for case in seen]
     firsts = {case.id: wait for case in seen if (wait := _first_wait(case, within)) is not None}
     stands = Counter(_stand(case) for case in seen if case.open)
@@ -157,12 +157,16 @@ def figures(
 
 
 def as_of(case: Case, now: datetime) -> Case:
-    """The case with its promises as they have become by now."""
+    """The case with its promises as they have become by now; those that stand still are as they were."""
+    if case.pause is not None:
+        return case
     return replace(case, promises=tuple(raise_due(promise, now)[0] for promise in case.promises))
 
 
 @dataclass(frozen=True, slots=True)
-class _Within:
+class Within:
+    """A stretch of time: ``since`` is in it, ``until`` is not."""
+
     since: datetime
     until: datetime
 
@@ -173,25 +177,31 @@ class _Within:
 # ── promises ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def _promise(policy: PromisePolicy, cases: Sequence[Case], within: _Within) -> PromiseFigure:
+def _promise(policy: PromisePolicy, cases: Sequence[Case], within: Within) -> PromiseFigure:
     of_kind = [(case, p) for case in cases for p in case.promises if p.name == policy.name]
     owed = [p for case, p in of_kind if case.open and p.running]
     return PromiseFigure(
         name=policy.name,
         target=policy.target,
-        kept=sum(p.state is PromiseState.MET and p.settled_at in within for _, p in of_kind),
-        missed=sum(_broke(p, within) for _, p in of_kind),
+        kept=sum(was_kept(p, within) for _, p in of_kind),
+        missed=sum(broke(p, within) for _, p in of_kind),
         owed=len(owed),
         late=sum(p.state is PromiseState.BREACHED for p in owed),
     )
 
 
-def _broke(promise: Promise, within: _Within) -> bool:
+def was_kept(promise: Promise, within: Within) -> bool:
+    """Whether the promise was kept in the time."""
+    return promise.state is PromiseState.MET and promise.settled_at in within
+
+
+def broke(promise: Promise, within: Within) -> bool:
+    """Whether the promise fell due in the time, unkept. The case must be `as_of` the present."""
     return promise.state is PromiseState.BREACHED and promise.due_at in within
 
 
-def _missed(cases: Iterable[Case], within: _Within) -> tuple[str, ...]:
-    broken = [(p.due_at, case.id) for case in cases for p in case.promises if _broke(p, within)]
+def _missed(cases: Iterable[Case], within: Within) -> tuple[str, ...]:
+    broken = [(p.due_at, case.id) for case in cases for p in case.promises if broke(p, within)]
     return tuple(dict.fromkeys(case_id for _, case_id in sorted(broken)))
 
 
@@ -201,36 +211,78 @@ def _stand(case: Case) -> PromiseState:
     return next((state for state in worst if state in owed), PromiseState.OPEN)
 
 
-def will_break(cases: Iterable[Case], now: datetime) -> int:
-    """How many more cases break a promise within the hour, if the first due is always answered first.
+@dataclass(slots=True)
+class Forecast:
+    """What breaks within the hour, if the first due is always answered first; cases are counted one by one.
 
     The pace is the cases that people answered within the last hour; at none, everything due breaks. Late
-    cases come first and take their time too.
+    cases come first and take their time too. A stopped clock hides no late one.
     """
-    listed = list(cases)
-    answered = sum(
-        any(_by_people(r) and now - PACE_OVER < r.posted_at <= now for r in c.replies) for c in listed
-    )
-    due = sorted(promise.due_at for case in listed if case.open and (promise := due_next(case)) is not None)
-    return sum(
-        now < due_at <= now + SOON and (not answered or now + place * PACE_OVER / answered >= due_at)
-        for place, due_at in enumerate(due, start=1)
-    )
+
+    now: datetime
+    answered: int = 0
+    _due: list[datetime] = field(default_factory=list)
+
+    def count(self, case: Case) -> None:
+        """Take one case into account."""
+        self.answered += any(
+            by_people(r) and self.now - PACE_OVER < r.posted_at <= self.now for r in case.replies
+        )
+        if case.open and (promise := due_next(case)) is not None:
+            self._due.append(promise.due_at)
+
+    @property
+    def late(self) -> int:
+        """The cases that are late already."""
+        return sum(due_at <= self.now for due_at in self._due)
+
+    @property
+    def due(self) -> int:
+        """The cases that fall due within the hour."""
+        return sum(self._soon(due_at) for due_at in self._due)
+
+    @property
+    def will_break(self) -> int:
+        """How many of those will not be answered in time."""
+        return sum(
+            self._soon(due_at) and not self._reached(place, due_at)
+            for place, due_at in enumerate(sorted(self._due), start=1)
+        )
+
+    def _soon(self, due_at: datetime) -> bool:
+        return self.now < due_at <= self.now + SOON
+
+    def _reached(self, place: int, due_at: datetime) -> bool:
+        return self.answered > 0 and self.now + place * PACE_OVER / self.answered < due_at
 
 
-def _by_people(reply: Reply) -> bool:
+def will_break(cases: Iterable[Case], now: datetime) -> int:
+    """How many more cases break a promise within the hour, as `Forecast` says."""
+    forecast = Forecast(now)
+    for case in cases:
+        forecast.count(case)
+    return forecast.will_break
+
+
+def by_people(reply: Reply) -> bool:
+    """Whether a person decided on the reply."""
     return not reply.automatic
 
 
 # ── waits, moods, topics ─────────────────────────────────────────────────────────────────────────
 
 
-def _first_wait(case: Case, within: _Within) -> timedelta | None:
+def _first_wait(case: Case, within: Within) -> timedelta | None:
     first = min(case.replies, key=lambda reply: reply.posted_at, default=None)
     if first is None or first.posted_at not in within:
         return None
+    return waited(case, first)
+
+
+def waited(case: Case, reply: Reply) -> timedelta:
+    """How long the customer waited for a reply, from the first mention on."""
     # A clock that is wrong in the future must not shorten the wait.
-    return first.posted_at - min(case.mentions[0].created_at, case.opened_at)
+    return reply.posted_at - min(case.mentions[0].created_at, case.opened_at)
 
 
 def _middle(waits: Sequence[timedelta]) -> timedelta | None:
@@ -270,7 +322,7 @@ def _topics(written: Iterable[tuple[Case, int]], firsts: Mapping[str, timedelta]
 
 
 def _drafts(
-    cases: Iterable[Case], timelines: Mapping[str, Sequence[TimelineEntry]], within: _Within
+    cases: Iterable[Case], timelines: Mapping[str, Sequence[TimelineEntry]], within: Within
 ) -> DraftFigure:
     unchanged = edited = rejected = 0
     for case in cases:
