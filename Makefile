@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format bench train campaign peers clean
+.PHONY: help install run test check format bench sweep train campaign peers clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,9 @@ format: install ## Format the code
 
 bench: install ## Measure the line against ceilings taken in the same run
 	$(BIN)/python -m bench
+
+sweep: install ## Measure the sweep with a million open deadlines (minutes, 3 GB of memory)
+	$(BIN)/python -m bench.deadlines
 
 DATA ?= ../shared/data
 BASE ?= base

@@ -31,13 +31,16 @@ from streams import codec, topics
 from streams.case_store import CaseStore, Write
 from streams.connection import Store, open_store
 
-SIZES: Final = (1_000, 10_000, 100_000, 1_000_000)
+SIZES: Final = (10_000, 100_000, 1_000_000)
 BURST: Final = 10_000
-SMALL: Final = (1_000, 10_000)
+SMALL: Final = (10_000,)
 SMALL_BURST: Final = 2_000
-ROUNDS: Final = 7
-AT_ONCE: Final = 1_000
+FEW: Final = 1_000
+"""How many are open in the store that each size is compared with, look by look."""
 SOME: Final = 100
+ROUNDS: Final = 9
+NOTHINGS: Final = 10
+AT_ONCE: Final = 1_000
 CLOCKS: Final = 2
 
 DAY: Final = datetime(2026, 11, 3, tzinfo=UTC)
@@ -52,24 +55,33 @@ DUE_BAR, CASE_BAR, BURST_BAR_S = 100, 1024, 30.0
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What the sweep costs while so many deadlines are open: milliseconds, medians of rounds."""
+    """What the sweep costs while so many deadlines are open: medians of rounds, in milliseconds.
+
+    ``few_ms`` is a sweep with nothing due where few are open, taken in turn with ``nothing_ms``.
+    """
 
     open: int
     due_bytes: float
     case_bytes: float
+    few_ms: float
     nothing_ms: float
     one_ms: float
     some_ms: float
     burst_s: float
     race_s: float
 
+    @property
+    def flat(self) -> float:
+        """How many times longer than with few open."""
+        return self.nothing_ms / self.few_ms
+
     def text(self) -> str:
-        """One line of the table."""
+        """One row of the table."""
         return (
-            f"{self.open:>12,} open   {self.due_bytes:>4.0f} B a deadline   {self.case_bytes:>5.0f} B a case   "
-            f"sweep {self.nothing_ms:.2f} ms with nothing due, {self.one_ms:.2f} with 1, "
-            f"{self.some_ms:.1f} with {SOME}   "
-            f"burst raised in {self.burst_s:.1f} s, by {CLOCKS} processes {self.race_s:.1f} s"
+            f"{self.open:>9,} open  {self.due_bytes:>3.0f} B  {self.case_bytes:>5,.0f} B  "
+            f"nothing due {self.nothing_ms:>5.2f} ms ({self.few_ms:.2f} with {FEW:,} open)  "
+            f"1 due {self.one_ms:>5.2f}  {SOME} due {self.some_ms:>5.1f}  "
+            f"burst {self.burst_s:.1f} s, raced {self.race_s:.1f} s"
         )
 
 
@@ -81,17 +93,18 @@ class DeadlineFigures:
     burst: int
 
     def text(self) -> str:
-        """The figures, what the bars are about last."""
-        first, last = self.looks[0], self.looks[-1]
+        """The figures, those with a bar last."""
+        last = self.looks[-1]
         slowest = max(max(look.burst_s, look.race_s) for look in self.looks)
         return "\n".join(
             [
                 *(look.text() for look in self.looks),
-                f"nothing due, {last.open:,} open against {first.open:,}: "
-                f"ratio {last.nothing_ms / first.nothing_ms:.2f}",
+                f"sweep, nothing due     {last.nothing_ms:>9.2f} ms at {last.open:,}   ratio to {FEW:,}: "
+                f"{last.flat:.2f} (bar: the same)",
                 f"a deadline             {last.due_bytes:>9,.0f} B (bar {DUE_BAR})",
                 f"an open case, no text  {last.case_bytes:>9,.0f} B (bar {CASE_BAR:,})",
-                f"{self.burst:,} due in a second {slowest:>9.1f} s at most, each raised once (bar {BURST_BAR_S:.0f})",
+                f"{self.burst:>6,} in one second   {slowest:>9.1f} s at most until each was raised, once "
+                f"(bar {BURST_BAR_S:.0f})",
             ]
         )
 
@@ -100,37 +113,48 @@ async def measure(sizes: Sequence[int] = SMALL, burst: int = SMALL_BURST) -> Dea
     """At each size, in order, on one store that grows."""
     collect_less_often()
     looks = []
-    with tempfile.TemporaryDirectory() as folder:
-        async with open_store(None, Path(folder)) as store:
-            crowd = _Crowd(store)
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as other:
+        async with open_store(None, Path(folder)) as store, open_store(None, Path(other)) as small:
+            few, crowd = _Crowd(small), _Crowd(store)
+            await few.grow_to(FEW)
             for place, size in enumerate(sizes):
-                looks.append(await _look(crowd, place, size, burst))
+                looks.append(await _look(crowd, few, place, size, burst))
                 print(f"… {looks[-1].text().strip()}", file=sys.stderr, flush=True)
     return DeadlineFigures(tuple(looks), burst)
 
 
-async def _look(crowd: "_Crowd", place: int, size: int, burst: int) -> Look:
+async def _look(crowd: "_Crowd", few: "_Crowd", place: int, size: int, burst: int) -> Look:
     await crowd.grow_to(size)
     due_bytes, case_bytes = await crowd.weigh()
-    nothing, one, some = [], [], []
+    took = await _sweeps(crowd, few, place)
+    burst_s, race_s = await _burst(crowd, DAY + place * timedelta(hours=2), burst)
+    return Look(size, due_bytes, case_bytes, *took, burst_s, race_s)
+
+
+async def _sweeps(crowd: "_Crowd", few: "_Crowd", place: int) -> tuple[float, float, float, float]:
+    """With few open and nothing due; then here with nothing due, with one, with some."""
+    quiet, nothing, one, some = list[float](), list[float](), list[float](), list[float]()
+    before = ManualClock(OPENED)
     clock = ManualClock(OPENED + WARNED + place * PER_SIZE * STEP - STEP / 2)
     for _ in range(ROUNDS):
-        for took, due in ((nothing, 0), (one, 1), (some, SOME)):
+        for _ in range(NOTHINGS):
+            quiet.append(await few.swept(before, 0))
+            nothing.append(await crowd.swept(clock, 0))
+        for sweeps, due in ((one, 1), (some, SOME)):
             clock.advance(due * STEP)
-            took.append(1000 * await crowd.swept(clock, due))
-    raised_s, race_s = await _burst(crowd, DAY + place * timedelta(hours=2), burst)
-    return Look(size, due_bytes, case_bytes, median(nothing), median(one), median(some), raised_s, race_s)
+            sweeps.append(await crowd.swept(clock, due))
+    return 1000 * median(quiet), 1000 * median(nothing), 1000 * median(one), 1000 * median(some)
 
 
 async def _burst(crowd: "_Crowd", heard_at: datetime, count: int) -> tuple[float, float]:
     """So many promises of one instant: a warning by one clock, the next by racing ones, then they break."""
     ids = await crowd.open([heard_at] * count)
-    raised_s = await crowd.swept(ManualClock(heard_at + WARNED), count)
+    burst_s = await crowd.swept(ManualClock(heard_at + WARNED), count)
     with _clocks(crowd.store.url) as clocks:
         race_s = clocks.race(heard_at + WARNED_AGAIN)
     await crowd.swept(ManualClock(heard_at + BROKEN), count)
     await crowd.check_raised_once(ids, [heard_at + passed for passed in (WARNED, WARNED_AGAIN, BROKEN)])
-    return raised_s, race_s
+    return burst_s, race_s
 
 
 class _Crowd:
