@@ -95,7 +95,7 @@ async def rings_around(wall: type[Wall], off: timedelta) -> tuple[list[str], lis
     "off", [timedelta(hours=-1), timedelta(days=1), timedelta(days=20_000)], ids=["back", "on", "from 1970"]
 )
 async def test_a_clock_that_is_set_silences_no_ring(wall: type[Wall], off: timedelta) -> None:
-    """Set back an hour it goes on; after a day's sleep, or if it began in 1970, one ring for all it missed."""
+    """Set back an hour it goes on; after a day's sleep, or begun in 1970, one ring for all it missed."""
     before, after = await rings_around(wall, off)
 
     assert before.count("seldom") == after.count("seldom") == 1
