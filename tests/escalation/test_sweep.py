@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from casework import moves
 from casework.case import Case, Moved, Status
 from casework.clock import ManualClock
-from casework.errors import Conflict
+from casework.errors import Conflict, IllegalMove
 from casework.hours import OpeningHours, Span
 from casework.sla import Alert, LadderStep, MetBy, PromisePolicy, Promises
 from casework.sla import Warning as EarlyWarning
@@ -26,7 +26,7 @@ from streams import topics
 from streams.case_store import CaseStore
 from streams.connection import LOST, Store, open_store
 from tests.conftest import emptied
-from tests.fakes.cases import MINUTE, NOON, heard
+from tests.fakes.cases import MINUTE, NOON, a_mention, heard
 from tests.fakes.cutting import Cut, When, cutting
 from tests.fakes.due import (
     ALL_ONCE,
@@ -310,32 +310,62 @@ rings = st.lists(st.one_of(minutes, minutes.map(lambda length: -length)), min_si
 
 
 @given(promised, rings, st.booleans())
-def test_no_case_is_woken_for_nothing(promises: Promises, later: list[timedelta], snoozed: bool) -> None:
-    """After a look nothing is due, whatever the policy and wherever the clock jumps; no alarm comes twice."""
+def test_no_alarm_comes_twice(promises: Promises, later: list[timedelta], snoozed: bool) -> None:
+    """Whatever the policy and wherever the clock jumps, the same is said once to the same for one instant."""
     case, now, alerts = a_case(promises, snoozed), NOON, list[Alert]()
     for jump in later:
         now += jump
-        woken = moves.wake(case, at=now, promises=promises)
-        wake = case.next_wake()
-        assert (woken is not None) == (wake is not None and wake <= now)
-        if woken is not None:
+        if (woken := moves.wake(case, at=now, promises=promises)) is not None:
             case = woken.case
             alerts += [send.alert for send in woken.sends if send.alert]
+
+    assert [alert for alert, count in Counter(alerts).items() if count > 1] == []
+
+
+acts = st.sampled_from(["look", "pause", "resume", "hush", "snooze", "close", "reopen", "recount", "join"])
+
+
+@given(promised, promised, st.lists(st.tuples(acts, rings.map(lambda jumps: jumps[0])), max_size=12))
+def test_no_case_is_woken_for_nothing(
+    promises: Promises, others: Promises, story: list[tuple[str, timedelta]]
+) -> None:
+    """Due when there is something to raise, and only then: after a look nothing is, whatever was done."""
+    case, now = replace(a_case(promises, snoozed=False), status=Status.HELD), NOON
+    for act, jump in story:
+        now += jump
+        case = acted(case, act, now, promises, others)
+        wake = case.next_wake()
+        woken = moves.wake(case, at=now, promises=promises)
+        assert (woken is not None) == (wake is not None and wake <= now)
+        case = woken.case if woken else case
         wake = case.next_wake()
         assert wake is None or wake > now
-    assert twice(alerts) == []
+
+
+def acted(case: Case, act: str, at: datetime, promises: Promises, others: Promises) -> Case:
+    """The case after what somebody did, if it may be done."""
+    does: dict[str, Callable[[], Moved | None]] = {
+        "look": lambda: None,
+        "pause": lambda: moves.pause(case, by="Nina", at=at, reason="the airline looks"),
+        "resume": lambda: moves.resume(case, by="Nina", at=at, promises=promises),
+        "hush": lambda: moves.hush(case, by="Nina", at=at),
+        "snooze": lambda: moves.snooze(case, by="Nina", at=at, until=at + HOUR),
+        "close": lambda: moves.close(case, by="Nina", at=at, reason="spam"),
+        "reopen": lambda: moves.reopen(case, by="Nina", at=at, promises=promises),
+        "recount": lambda: moves.recount(case, at=at, promises=others, why="new"),
+        "join": lambda: moves.join(case, a_mention(2), at=at, promises=promises),
+    }
+    try:
+        moved = does[act]()
+    except IllegalMove:
+        return case
+    return moved.case if moved else case
 
 
 def a_case(promises: Promises, snoozed: bool) -> Case:
     """A case heard at noon; perhaps it rests for an hour."""
-    case = replace(heard(), promises=())
     owed = promises.owed((), mention="x:post-1", at=NOON, platform="x", classification=None)
-    case = replace(case, promises=owed)
+    case = replace(heard(), promises=owed)
     if not snoozed:
         return case
     return moves.snooze(replace(case, status=Status.HELD), by="Nina", at=NOON, until=NOON + HOUR).case
-
-
-def twice(alerts: list[Alert]) -> list[Alert]:
-    """Those that say the same to the same people for the same instant."""
-    return [alert for alert, count in Counter(alerts).items() if count > 1]
