@@ -54,7 +54,7 @@ OUT ?= trained
 train: install ## Train a model: make train DATA=… BASE=… OUT=… (docs/model.md)
 	$(BIN)/heard train $(OUT) --data $(DATA) --base $(BASE)
 
-campaign: install ## Kill the demo day over and over and compare the totals (minutes)
+campaign: install ## Kill the demo day and the sweep over and over and compare the totals (minutes)
 	$(BIN)/python -m pytest tests/campaigns -m campaign
 
 peers: install ## Try the platforms on other people's servers, in .peers (minutes, 750 MB)
