@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format bench train campaign deadlines peers clean
+.PHONY: help install run test check format bench sweep train campaign deadlines peers clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,9 @@ format: install ## Format the code
 bench: install ## Measure the line against ceilings taken in the same run
 	$(BIN)/python -m bench
 
+sweep: install ## Measure the sweep with a million open deadlines (minutes, 3 GB of memory)
+	$(BIN)/python -m bench.deadlines
+
 DATA ?= ../shared/data
 BASE ?= base
 
@@ -51,7 +54,7 @@ OUT ?= trained
 train: install ## Train a model: make train DATA=… BASE=… OUT=… (docs/model.md)
 	$(BIN)/heard train $(OUT) --data $(DATA) --base $(BASE)
 
-campaign: install ## Kill the demo day over and over and compare the totals (minutes)
+campaign: install ## Kill the demo day and the sweep over and over and compare the totals (minutes)
 	$(BIN)/python -m pytest tests/campaigns -m campaign
 
 deadlines: install ## Compare 100,000 deadlines with a walk of real minutes (minutes)

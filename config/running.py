@@ -56,6 +56,7 @@ REPORT_EVERY_S: Final = 5.0
 REREAD_EVERY_S: Final = 120.0
 SLACK_AGAIN_S: Final = 5.0
 ASK_YEAR_S: Final = 900.0
+PROFILE_PATIENCE_S: Final = 20.0
 PARTS: Final = (*STAGES, "listener", "promises", "desk")
 
 
@@ -286,7 +287,7 @@ async def up(
         connections = Connections() if replay else connect(brand, place, clock=clock, budget=budget)
         stack.push_async_callback(connections.close)
         _say_missing(connections)
-        unlabelled = await _unlabelled(brand, connections)
+        silent = await unlabelled(connections.platforms) if brand.automatic.enabled else frozenset[str]()
         slack = _slack(brand, place, store, clock, budget) if "escalation" in parts else None
         telling = slack or (_slack(brand, place, store, clock, budget) if "promises" in parts else None)
         line = stack.enter_context(
@@ -296,7 +297,7 @@ async def up(
                 clock=clock,
                 model=load_model(),
                 platforms={"*": replay} if replay else connections.platforms,
-                accounts=EVERYWHERE if replay else Accounts(connections.posting, unlabelled),
+                accounts=EVERYWHERE if replay else Accounts(connections.posting, silent),
                 herald=Heralds([LogHerald(), slack.herald]) if slack is not None else LogHerald(),
                 locks=place.folder / "locks",
                 stages=[stage for stage in STAGES if stage in parts],
@@ -383,22 +384,27 @@ def _say_missing(connections: Connections) -> None:
         log.warning("not connected", platform=name, why=str(why), fix=why.fix)
 
 
-async def _unlabelled(brand: Brand, connections: Connections) -> frozenset[str]:
-    """Where the profile does not say that it replies by itself, whatever brand.yaml says: none goes out."""
-    if not brand.automatic.enabled:
-        return frozenset()
-    found = set[str]()
-    for name, platform in connections.platforms.items():
-        try:
+async def unlabelled(platforms: Mapping[str, Platform]) -> frozenset[str]:
+    """Where the profile does not say that it replies by itself, whatever brand.yaml says: none goes out.
+
+    All are asked at once and not for long: no alarm waits at the start until every platform has answered.
+    """
+    labelled = await asyncio.gather(*(_is_labelled(name, one) for name, one in platforms.items()))
+    return frozenset(name for name, says_so in zip(platforms, labelled, strict=True) if not says_so)
+
+
+async def _is_labelled(name: str, platform: Platform) -> bool:
+    try:
+        async with asyncio.timeout(PROFILE_PATIENCE_S):
             profile = await platform.profile()
-        except TryAgainLater as fault:
-            log.warning("profile could not be read: no automatic replies", platform=name, why=str(fault))
-            found.add(name)
-        else:
-            if profile is not None and not profile.labelled:
-                log.error("profile is not labelled: no automatic replies", platform=name)
-                found.add(name)
-    return frozenset(found)
+    except (TryAgainLater, TimeoutError) as fault:
+        why = str(fault) or "no answer in time"
+        log.warning("profile could not be read: no automatic replies", platform=name, why=why)
+        return False
+    if profile is not None and not profile.labelled:
+        log.error("profile is not labelled: no automatic replies", platform=name)
+        return False
+    return True
 
 
 def _listen(running: _Running, store: Store, line: Line, platforms: Mapping[str, Platform]) -> None:

@@ -2,20 +2,27 @@
 
 APScheduler drops timers that came due while it was down, and by its defaults those that come late as well
 (40 of 200 due in one second fired). So everything it rings finds out by itself what is due, from the store:
-a ring that never came is made good by the next.
+a ring that never came is made good by the next. The machine's clock may be set: one that goes back would keep
+APScheduler silent for as long, and one that goes on would have it count every second that it missed.
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import structlog
+from apscheduler.job import Job  # type: ignore[import-untyped]  # ships no types
+from apscheduler.jobstores.memory import MemoryJobStore  # type: ignore[import-untyped]  # ships no types
 from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[import-untyped]  # ships no types
+from apscheduler.triggers.base import BaseTrigger  # type: ignore[import-untyped]  # ships no types
 
 from streams.connection import LOST
 
 log = structlog.get_logger(__name__)
 
 Ring = Callable[[], Awaitable[object]]
+SET_BACK: Final = timedelta(seconds=1)
+"""A ring that is so much farther away than it ever should be: the clock was set back."""
 
 
 class Bell:
@@ -23,7 +30,9 @@ class Bell:
 
     def __init__(self) -> None:
         self._scheduler = AsyncIOScheduler(
-            timezone="UTC", job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1}
+            timezone="UTC",
+            jobstores={"default": _Rings()},
+            job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
         )
 
     def every(self, seconds: float, name: str, ring: Ring) -> None:
@@ -33,7 +42,7 @@ class Bell:
         """
         at_once = datetime.now(UTC)
         self._scheduler.add_job(
-            _surviving(name, ring), "interval", seconds=seconds, id=name, next_run_time=at_once
+            _surviving(name, ring), _Every(timedelta(seconds=seconds)), id=name, next_run_time=at_once
         )
 
     def names(self) -> list[str]:
@@ -47,6 +56,29 @@ class Bell:
     def end(self) -> None:
         """Ring no more; what was rung and has not ended is left to end."""
         self._scheduler.shutdown(wait=False)
+
+
+class _Every(BaseTrigger):  # type: ignore[misc]  # its base has no types
+    """So long after the last ring, whenever that should have been."""
+
+    def __init__(self, interval: timedelta) -> None:
+        self.interval = interval
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
+        """From now on, or a day's sleep would be counted second by second."""
+        return now if previous is None else now + self.interval
+
+
+class _Rings(MemoryJobStore):  # type: ignore[misc]  # its base has no types
+    """The rings to come; those that a clock which was set back has moved away come at once."""
+
+    def get_due_jobs(self, now: datetime) -> list[Job]:
+        """What must ring now."""
+        for job in self.get_all_jobs():
+            if job.next_run_time - now > job.trigger.interval + SET_BACK:
+                job.modify(next_run_time=now)
+        due: list[Job] = super().get_due_jobs(now)
+        return due
 
 
 def _surviving(name: str, ring: Ring) -> Ring:

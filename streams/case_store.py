@@ -173,6 +173,15 @@ class CaseStore:
 
     async def load_all(self, case_ids: Sequence[str]) -> list[Case | None]:
         """The cases as they are now, in order; None where there is none."""
+        return await self._load(case_ids, lambda _, record: codec.read_case(record))
+
+    async def load_readable(self, case_ids: Sequence[str]) -> list[Case | None]:
+        """The cases as they are now, in order; None also where one cannot be read: it silences no other."""
+        return await self._load(case_ids, _read_if_readable)
+
+    async def _load(
+        self, case_ids: Sequence[str], read: Callable[[str, bytes], Case | None]
+    ) -> list[Case | None]:
         groups = _by_partition([topics.partition_of_case(case_id) for case_id in case_ids])
         if not groups:
             return []
@@ -181,7 +190,9 @@ class CaseStore:
                 keys = [topics.case_key(case_ids[place]) for place in places]
                 pipe.fcall_ro("heard1_load", len(keys), *keys)
             answers = await pipe.execute()
-        return _in_place(groups, answers, lambda _, record: codec.read_case(record) if record else None)
+        return _in_place(
+            groups, answers, lambda place, record: read(case_ids[place], record) if record else None
+        )
 
     async def timeline(self, case_id: str) -> list[TimelineEntry]:
         """Everything that happened to a case, oldest first."""
@@ -261,21 +272,26 @@ class CaseStore:
 
     async def due(self, now: datetime, *, at_most: int = 64) -> list[Case]:
         """The cases that the clock must look at, ``at_most`` a partition, earliest first."""
-        async with self._writes.pipeline(transaction=False) as pipe:
-            for partition in topics.all_partitions():
-                pipe.zrangebyscore(topics.due_key(partition), "-inf", _ms(now), start=0, num=at_most)
-            answers = await pipe.execute()
-        return await self._readable([member.decode() for members in answers for member in members])
+        given = await self.due_ids(now, dict.fromkeys(topics.all_partitions(), 0), at_most=at_most)
+        ids = [case_id for some in given.values() for case_id in some]
+        return [case for case in await self.load_readable(ids) if case is not None]
 
-    async def _readable(self, case_ids: Sequence[str]) -> list[Case]:
-        """The cases, without those whose record cannot be read: one broken record must not silence all."""
-        try:
-            return [case for case in await self.load_all(case_ids) if case is not None]
-        except WrongStore as error:
-            if len(case_ids) == 1:
-                log.error("unreadable case", case=case_ids[0], error=str(error))
-                return []
-        return [case for case_id in case_ids for case in await self._readable([case_id])]
+    async def due_ids(
+        self, now: datetime, partitions: Mapping[int, int], *, at_most: int = 64
+    ) -> dict[int, list[str]]:
+        """Which cases the clock must look at in these partitions, ``at_most`` of each, earliest first.
+
+        Each partition comes with how many of its first ones to pass over.
+        """
+        async with self._writes.pipeline(transaction=False) as pipe:
+            for partition, passed in partitions.items():
+                key = topics.due_key(partition)
+                pipe.zrangebyscore(key, "-inf", _ms(now), start=passed, num=at_most)
+            answers = await pipe.execute()
+        return {
+            partition: [member.decode() for member in members]
+            for partition, members in zip(partitions, answers, strict=True)
+        }
 
     async def next_due(self) -> datetime | None:
         """When the next case falls due; None when none will."""
@@ -441,6 +457,14 @@ def _outcome(moved: Moved, answer: Sequence[bytes]) -> AlreadySeen | Conflict | 
         now = codec.read_case(answer[1])
         return Conflict(now.id, version=now.version, won_by=now.moved_by, move=now.moved)
     raise HeardError(f"the store answered {kind!r} to a save")
+
+
+def _read_if_readable(case_id: str, record: bytes) -> Case | None:
+    try:
+        return codec.read_case(record)
+    except WrongStore as error:
+        log.error("unreadable case", case=case_id, error=str(error))
+        return None
 
 
 def _after(ids: Sequence[tuple[float, str]], cursor: str) -> int:
