@@ -34,6 +34,24 @@ async def test_a_case_is_approved_from_the_keyboard(enter: Enter, cases: CaseSto
     assert (after.status, after.moved_by) == (Status.APPROVED, "Nina")
 
 
+async def test_a_case_waits_for_its_customer_and_goes_on(enter: Enter, cases: CaseStore) -> None:
+    """Nina says what it waits for; the page says so until she goes on."""
+    case = await put_draft(cases)
+    page = await enter(path=f"/cases/{case.id}")
+
+    await page.locator("#await > summary").click()
+    await page.get_by_role("button", name="Wait", exact=True).click()
+    await expect(page.locator("#paused")).to_contain_text("by Nina")
+    await expect(page.locator("#paused")).to_contain_text("waiting for the customer")
+    paused = await cases.load(case.id)
+    assert (paused.pause is not None, paused.next_wake()) == (True, None)
+
+    await page.get_by_role("button", name="Go on").click()
+    await expect(page.locator("#notice")).to_have_text("Its promises run again.")
+    await expect(page.locator("#paused")).to_have_count(0)
+    assert (await cases.load(case.id)).pauses[-1].ended_by == "Nina"
+
+
 async def test_a_change_is_seen_in_a_second_tab_within_two_seconds(enter: Enter, cases: CaseStore) -> None:
     """Taken in one tab, Nina's in the other; nothing is reloaded."""
     case = await put_draft(cases)
