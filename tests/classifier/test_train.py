@@ -16,7 +16,7 @@ from classifier.examples import INTENTS, SENTIMENTS, URGENCIES, fingerprint
 from classifier.learning import Stage, Told
 from classifier.model import Classifier
 from classifier.recipe import Recipe, RecipeError, read_recipe
-from classifier.train import Sources, Trainer
+from classifier.train import Sources, Trainer, as_often_as_said
 
 TOY_SHAPE = {
     "vocab_size": 30_522,
@@ -174,6 +174,19 @@ def test_what_a_teacher_believes_of_these_rows_is_learned_from(tmp_path: Path) -
         _trained(tmp_path, name)
     assert read_bundle(tmp_path / "with").name != read_bundle(without).name
     assert read_bundle(tmp_path / "stale").name == read_bundle(without).name
+
+
+def test_beliefs_are_put_back_to_how_often_people_said_so() -> None:
+    """A teacher that expects the rare label too often is read with that in mind; what it is sure of stays."""
+    taught_evenly = [[0.5, 0.5], [0.5, 0.5], [0.9, 0.1], [1.0, 0.0]]
+
+    shares = as_often_as_said(taught_evenly, [1, 1, 1, 0])
+
+    assert all(sum(row) == pytest.approx(1) for row in shares)
+    assert all(after[1] >= before[1] for after, before in zip(shares, taught_evenly, strict=True))
+    assert shares[0][1] > 0.5
+    assert shares[3] == [1.0, 0.0]
+    assert as_often_as_said([[0.5, 0.5]], [0])[0] == pytest.approx([1.0, 0.0])
 
 
 def test_labels_find_their_text_whatever_its_masks_and_blanks() -> None:
