@@ -258,7 +258,24 @@ def happenings(timeline: Iterable[TimelineEntry]) -> list[Happened]:
 
 def owed(case: Case, now: datetime) -> list[Owed]:
     """Each promise of the case, in words."""
-    return [_owed(promise, now) for promise in as_of(case, now).promises]
+    still = case.pause is not None
+    return [
+        _standing_still(promise)
+        if still and promise.state.running and promise.running
+        else _owed(promise, now)
+        for promise in as_of(case, now).promises
+    ]
+
+
+def _standing_still(promise: Promise) -> Owed:
+    return Owed(
+        promise.name,
+        "stands still",
+        "quiet",
+        promise.due_at,
+        counts_down=False,
+        more="and later by the pause",
+    )
 
 
 def _owed(promise: Promise, now: datetime) -> Owed:

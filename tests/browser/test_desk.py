@@ -43,6 +43,7 @@ async def test_a_case_waits_for_its_customer_and_goes_on(enter: Enter, cases: Ca
     await page.get_by_role("button", name="Wait", exact=True).click()
     await expect(page.locator("#paused")).to_contain_text("by Nina")
     await expect(page.locator("#paused")).to_contain_text("waiting for the customer")
+    await expect(page.get_by_text("stands still")).to_have_count(2)
     paused = await cases.load(case.id)
     assert (paused.pause is not None, paused.next_wake()) == (True, None)
 
