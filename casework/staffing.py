@@ -30,7 +30,7 @@ class Owed:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Shift:
     """A length of time in which people answer at one rate."""
 
     begins: datetime
@@ -38,7 +38,7 @@ class Stretch:
     per_hour: float
 
 
-def staffing(owed: Sequence[Owed], hours: OpeningHours | None = None) -> tuple[Stretch, ...]:
+def staffing(owed: Sequence[Owed], hours: OpeningHours | None = None) -> tuple[Shift, ...]:
     """The most level rates at which everything owed under one kind of promise is answered in time.
 
     With ``hours`` people answer only while the brand is open, else around the clock. What leaves them no
@@ -50,29 +50,29 @@ def staffing(owed: Sequence[Owed], hours: OpeningHours | None = None) -> tuple[S
     placed = [(_placed(there, one.started_at), _placed(there, one.due_at)) for one in owed]
     windows = [(start, end) for start, end in placed if end > start]
     return tuple(
-        Stretch(begins, ends, slope * _HOUR_S)
+        Shift(begins, ends, slope * _HOUR_S)
         for start, end, slope in _taut(windows)
         if slope > 0
         for begins, ends in _instants(there, start, end)
     )
 
 
-def peak(stretches: Sequence[Stretch]) -> float:
+def peak(shifts: Sequence[Shift]) -> float:
     """The smallest constant rate, in answers an hour, at which nothing is late."""
-    return max((stretch.per_hour for stretch in stretches), default=0.0)
+    return max((shift.per_hour for shift in shifts), default=0.0)
 
 
-def by_hour(stretches: Sequence[Stretch], timezone: str) -> Mapping[int, float]:
+def by_hour(shifts: Sequence[Shift], timezone: str) -> Mapping[int, float]:
     """How many answers fall into each hour on the wall, on the day that asks for most; none where 0.
 
     The rate within the hour may be higher for a while: what comes in just before midnight and is due at it
     leaves minutes. `peak` tells that; how many people an hour needs is told by this.
     """
     zone, given = ZoneInfo(timezone), dict[datetime, float]()
-    for stretch in stretches:
-        for begins, ends in _hours_of(stretch, zone):
+    for shift in shifts:
+        for begins, ends in _hours_of(shift, zone):
             hour = _hour_begins(begins, zone)
-            given[hour] = given.get(hour, 0.0) + (ends - begins) / HOUR * stretch.per_hour
+            given[hour] = given.get(hour, 0.0) + (ends - begins) / HOUR * shift.per_hour
     fullest = dict[int, float]()
     for hour, answers in given.items():
         on_the_wall = hour.astimezone(zone).hour
@@ -80,11 +80,11 @@ def by_hour(stretches: Sequence[Stretch], timezone: str) -> Mapping[int, float]:
     return dict(sorted(fullest.items()))
 
 
-def _hours_of(stretch: Stretch, zone: ZoneInfo) -> Iterator[tuple[datetime, datetime]]:
-    """The stretch, cut where an hour on the wall ends."""
-    at = stretch.begins
-    while at < stretch.ends:
-        ends = min(_hour_begins(at, zone) + HOUR, stretch.ends)
+def _hours_of(shift: Shift, zone: ZoneInfo) -> Iterator[tuple[datetime, datetime]]:
+    """The shift, cut where an hour on the wall ends."""
+    at = shift.begins
+    while at < shift.ends:
+        ends = min(_hour_begins(at, zone) + HOUR, shift.ends)
         yield at, ends
         at = ends
 
@@ -112,7 +112,7 @@ def _placed(there: _Spans, instant: datetime) -> float:
 
 
 def _instants(there: _Spans, start: float, end: float) -> Iterator[tuple[datetime, datetime]]:
-    """The instants of a stretch of that time, one pair for each span it goes through."""
+    """The instants of a shift of that time, one pair for each span it goes through."""
     passed = 0.0
     for begins, ends in there:
         length = (ends - begins).total_seconds()
