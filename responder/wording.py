@@ -19,10 +19,10 @@ from casework.errors import HeardError
 
 
 class WordingError(HeardError):
-    """The templates cannot be used; names the file and the line."""
+    """The templates cannot be used; names the file and the line, if there is one."""
 
-    def __init__(self, path: Path, line: int, why: str) -> None:
-        super().__init__(f"{path}, line {line}: {why}")
+    def __init__(self, path: Path, line: int | None, why: str) -> None:
+        super().__init__(f"{path}: {why}" if line is None else f"{path}, line {line}: {why}")
         self.path = path
         self.line = line
 
@@ -154,6 +154,9 @@ def _read(path: Path) -> CommentedMap:
         content = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
         raise WordingError(path, 1, "the file is not UTF-8 text") from error
+    except OSError as error:
+        why = f"the reviewed wording cannot be read ({error.strerror}); `heard init` writes one to begin with"
+        raise WordingError(path, None, why) from error
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise WordingError(path, line, error.problem or "this is not YAML") from error

@@ -119,6 +119,12 @@ def test_wording_that_could_not_go_out_is_refused_when_it_is_read(
     assert "templates.yaml" in str(error.value)
 
 
+def test_wording_that_is_not_there_says_how_to_get_some(tmp_path: Path) -> None:
+    """It names the file, and no line of it."""
+    with pytest.raises(WordingError, match=r"templates\.yaml: .*`heard init` writes one"):
+        load_templates(tmp_path / "templates.yaml")
+
+
 @pytest.mark.parametrize(
     "text", ["", "templates: []\n", "- a\n", "templates: [\n", "disclosure: 3\ntemplates: [a]\n"]
 )
