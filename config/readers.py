@@ -56,7 +56,8 @@ class QueueRow:
         """One line for a terminal."""
         case, due = self.case, due_next(self.case)
         judged = case.classification
-        when = f"{due.due_at:%Y-%m-%d %H:%M} UTC" if due else "nothing owed"
+        owed = "stands still" if case.pause else "nothing owed"
+        when = f"{due.due_at:%Y-%m-%d %H:%M} UTC" if due else owed
         what = f"{judged.intent}, {judged.urgency}" if judged else "not judged"
         return (
             f"{standing(case):<9} {when:<21} {case.id:<9} {case.platform:<9} {what:<22} "
@@ -102,6 +103,9 @@ class CaseShown:
         case = self.case
         lines = [f"{case.id}  {standing(case)} ({case.status})  {case.platform}  @{case.author.handle}"]
         lines += [f"why        {case.why}"] if case.why else []
+        if case.pause:
+            since = f"{case.pause.since:%m-%d %H:%M}"
+            lines.append(f"paused     since {since} by {case.pause.by}: {_plain(case.pause.reason)}")
         lines += [f"allowed    {case.permission.way}  {case.permission.why}"] if case.permission else []
         lines += [f"{m.created_at:%m-%d %H:%M}  “{_plain(m.text)}”" for m in case.mentions]
         if case.classification:

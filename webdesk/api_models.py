@@ -88,6 +88,14 @@ class PermissionOut(_Out):
     why: str
 
 
+class PauseOut(_Out):
+    """Since when, why and by whom the promises stand still."""
+
+    since: datetime
+    reason: str
+    by: str
+
+
 class OutgoingOut(_Out):
     """A reply that is decided and not yet known to be posted."""
 
@@ -159,6 +167,7 @@ class CaseOut(_Out):
     rule: str
     rejections: list[str]
     snoozed_until: datetime | None
+    pause: PauseOut | None
     moved_by: str
     moved: str
     moved_at: datetime | None

@@ -59,6 +59,7 @@ async def test_an_approval_makes_the_new_case(api: httpx2.AsyncClient, cases: Ca
         ("reject", {"reason": "too cold"}, "held"),
         ("take", {}, "drafted"),
         ("snooze", {"until": (NOON + 30 * MINUTE).isoformat()}, "snoozed"),
+        ("await", {"reason": "waiting for the customer"}, "drafted"),
         ("close", {"reason": "solved by phone"}, "closed"),
         ("note", {"text": "I know her"}, "drafted"),
     ],
@@ -76,6 +77,19 @@ async def test_each_move_answers_with_the_new_case(
     assert answer.status_code == 200, answer.text
     assert answer.json()["status"] == status
     assert answer.json()["timeline"][-1]["by"] == "Nina"
+
+
+async def test_a_case_that_waits_says_for_what_until_it_goes_on(
+    api: httpx2.AsyncClient, cases: CaseStore
+) -> None:
+    """A program sees the pause, and that it is over."""
+    case = await put_draft(cases)
+    body = {"version": case.version, "by": "Nina", "reason": "waiting for the customer"}
+    waits = (await api.post(f"{V1}/cases/{case.id}/await", json=body)).json()
+    assert (waits["pause"]["by"], waits["pause"]["reason"]) == ("Nina", "waiting for the customer")
+
+    goes = await api.post(f"{V1}/cases/{case.id}/go-on", json={"version": waits["version"], "by": "Omar"})
+    assert (goes.status_code, goes.json()["pause"]) == (200, None)
 
 
 async def test_who_comes_second_is_told_who_won(
@@ -230,6 +244,7 @@ async def test_a_move_that_makes_no_sense_now_is_refused(api: httpx2.AsyncClient
         ("edit", {"version": 3, "by": "Nina", "text": "x" * 281}, "1 too long for X: 281 of 280"),
         ("edit", {"version": 3, "by": "Nina", "text": "damn"}, "The text swears."),
         ("reject", {"version": 3, "by": "Nina"}, "Give a reason"),
+        ("await", {"version": 3, "by": "Nina"}, "Say what the case waits for"),
         ("snooze", {"version": 3, "by": "Nina"}, "Say until when."),
         ("snooze", {"version": 3, "by": "Nina", "until": "2026-11-03T11:00:00Z"}, "That time is past"),
         ("snooze", {"version": 3, "by": "Nina", "until": "2026-11-03T13:00:00"}, "timezone"),
@@ -370,7 +385,7 @@ async def test_the_api_describes_itself(stranger: httpx2.AsyncClient, cases: Cas
     """The OpenAPI description names every address and nothing but the API."""
     told = (await stranger.get(f"{V1}/openapi.json")).json()
 
-    actions = ("approve", "edit", "reject", "take", "snooze", "close", "note")
+    actions = ("approve", "edit", "reject", "take", "snooze", "await", "go-on", "close", "note")
     expected = {f"{V1}/health", f"{V1}/summary", f"{V1}/cases", f"{V1}/cases/{{case_id}}"}
     assert set(told["paths"]) == expected | {f"{V1}/cases/{{case_id}}/{action}" for action in actions}
 
