@@ -31,7 +31,7 @@ from config.init import start_files
 from config.lengths import read_length
 from config.logs import set_up_logs
 from config.models import BUNDLED_NAME, Choice, Listed, Models, WorseThan, models_of
-from config.places import Place, brand_file, demo_brand, here, own_brand
+from config.places import Place, brand_file, demo_brand, here, own_brand, quick_demo
 from config.play import Progress as Told
 from config.recorded import DAY, Recording, play_fast
 from config.summary import Summary
@@ -101,7 +101,7 @@ async def demo_fast(*, weather: str | None = None, again: bool = False) -> tuple
     """The demo day to its end with nobody at the desk."""
     place = here(demo=True)
     # Not the folder of the live demo: what a person decided there is no part of a day with nobody there.
-    recording = _demo(place, place.folder.with_name("demo-fast"), weather)
+    recording = _demo(place, quick_demo(place), weather)
     return await _play(recording, place, again=again)
 
 

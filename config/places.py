@@ -29,6 +29,11 @@ def here(*, demo: bool = False, brand: Brand | None = None) -> Place:
     return Place(settings, settings.home / "demo" if demo else settings.home)
 
 
+def quick_demo(place: Place) -> Path:
+    """The folder of the demo day that nobody was at the desk on: ``heard demo --fast``."""
+    return place.folder.with_name("demo-fast")
+
+
 def brand_file(given: Path | None) -> Path:
     """The brand file: the one given, or HEARD_CONFIG, or brand.yaml in HEARD_HOME."""
     settings = load_settings()

@@ -8,7 +8,7 @@ from datetime import datetime
 from casework.case import WITH_PEOPLE, Case, due_next, standing
 from casework.errors import HeardError
 from casework.timeline import TimelineEntry
-from config.places import here
+from config.places import here, quick_demo
 from streams.case_store import CaseStore
 from streams.connection import Store, open_store
 from streams.dead_letters import DeadLetter, DeadLetters
@@ -16,11 +16,13 @@ from streams.dead_letters import DeadLetter, DeadLetters
 
 @asynccontextmanager
 async def stored(demo: bool = False) -> AsyncIterator[Store]:
-    """The store of this place, or the demo's."""
+    """The store of this place, or the demo's: of the day that was played live, or else of the quick one."""
     place = here(demo=demo)
-    if place.redis_url is None and not (place.folder / "store").exists():
+    folders = [place.folder, *([quick_demo(place)] if demo else [])]
+    folder = next((one for one in folders if (one / "store").exists()), None)
+    if place.redis_url is None and folder is None:
         raise HeardError(f"there is no store in {place.folder} yet: heard demo or heard up makes one")
-    async with open_store(place.redis_url, place.folder / "store", insecure=True) as store:
+    async with open_store(place.redis_url, (folder or place.folder) / "store", insecure=True) as store:
         yield store
 
 

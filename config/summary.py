@@ -34,7 +34,8 @@ class Summary:
 
     ``mentions`` lines were in the feed and ``received`` of anything are recorded in the store. ``drafted``
     cases wait for a person with a draft, ``held`` ones without. ``acknowledged`` and ``answered`` count
-    cases that have such a reply. ``lost`` are lines of the feed that the store knows nothing of.
+    cases that have such a reply. ``replies_posted`` is by the feed's platform, or else by the store alone.
+    ``lost`` are lines of the feed that the store knows nothing of.
     """
 
     mentions: int = 0
@@ -92,6 +93,8 @@ async def summarise(
         summary.mentions = summary.received
     if record is not None:
         _count_posts(summary, record, replies)
+    else:
+        summary.replies_posted = sum(replies.values())
     return summary
 
 

@@ -16,8 +16,10 @@ import structlog
 
 from casework import moves
 from casework.clock import ManualClock
+from casework.errors import HeardError
 from config import commands, recorded
 from config.cli import app
+from config.readers import stored
 from config.running import _follow_brand, adopt, turn_year
 from config.wiring import Line, put_together
 from streams import topics
@@ -275,6 +277,24 @@ def test_readers_need_a_store(heard: Command) -> None:
         ended = heard(*arguments)
         assert (ended.code, ended.out) == (1, "")
         assert "heard demo or heard up makes one" in ended.err
+
+
+def test_the_quick_demo_day_can_be_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``--demo`` means the day that was played live, and the quick one where there is no other."""
+    monkeypatch.setenv("HEARD_HOME", str(tmp_path))
+    monkeypatch.delenv("REDIS_URL", raising=False)
+
+    async def looked_at() -> None:
+        with pytest.raises(HeardError, match="no store"):
+            async with stored(demo=True):
+                pass
+        (tmp_path / "demo-fast" / "store").mkdir(parents=True)
+        async with stored(demo=True) as store:
+            await CaseStore(store).opt_out("x", "maya")
+        assert (tmp_path / "demo-fast" / "store" / "appendonlydir").exists()
+        assert not (tmp_path / "demo").exists()
+
+    asyncio.run(looked_at())
 
 
 def test_the_queue(heard: Command, case_id: str) -> None:
