@@ -121,10 +121,14 @@ async def what_if(
 
 
 def beside(changed: Brand, now_in_force: Brand) -> Brand:
-    """The changed policy with the knowledge and the wording in force, unless it lies beside others."""
-    if changed.templates.exists() or changed.knowledge.exists():
-        return changed
-    return replace(changed, source=now_in_force.source.with_name(changed.source.name))
+    """The changed policy with the articles and the wording in force, where none of its own lie beside it."""
+    found: dict[str, str] = {}
+    if not changed.knowledge.exists():
+        found["folder"] = str(now_in_force.knowledge.resolve())
+    if not changed.templates.exists():
+        found["templates"] = str(now_in_force.templates.resolve())
+    knowledge = changed.file.knowledge.model_copy(update=found)
+    return replace(changed, file=changed.file.model_copy(update={"knowledge": knowledge}))
 
 
 async def _play(

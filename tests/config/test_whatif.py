@@ -18,7 +18,7 @@ from config import commands
 from config.brand import Brand, load_brand
 from config.past import last_days
 from config.recorded import DEMO
-from config.whatif import Past, WhatIf, what_if
+from config.whatif import Past, WhatIf, beside, what_if
 from config.whatif_text import rendered
 from config.wiring import Model
 from streams.case_store import CaseStore
@@ -76,6 +76,21 @@ def test_a_recording_under_a_changed_policy(heard: Command, model: None, own: Pa
     assert "bag is lost" not in ended.out
     assert not (own.parent / "replay").exists()
     assert not (own.parent / "store").exists()
+
+
+def test_articles_and_wording_are_looked_for_one_by_one(own: Path, tmp_path: Path) -> None:
+    """A copy beside wording of its own still has the articles in force, and the other way round."""
+    now_in_force = load_brand(own)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    copy = elsewhere / "new.yaml"
+    copy.write_text(own.read_text())
+    (elsewhere / "templates.yaml").write_text("templates: []")
+
+    found = beside(load_brand(copy), now_in_force)
+
+    assert found.templates == elsewhere / "templates.yaml"
+    assert found.knowledge == now_in_force.knowledge.resolve()
 
 
 def test_the_same_for_machines(heard: Command, model: None, own: Path, feed: str) -> None:
