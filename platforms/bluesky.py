@@ -511,9 +511,7 @@ class _Calls:
         async with self._importing:
             if self._library is None:
                 self._library = await asyncio.to_thread(_imported)
-                self._wire = self._library.wire.AsyncRequest(
-                    timeout=TIMEOUTS_S, verify=self._library.trusted
-                )
+                self._wire = self._library.wire.AsyncRequest(timeout=TIMEOUTS_S, verify=self._library.trusted)
             return self._wire, self._library
 
     async def _said(self, response: Any) -> _Said:
