@@ -101,6 +101,8 @@ class Gate:
         if posts and self.fate is Fate.SHUT:
             return False
         whole = await _with_body(request, reader)
+        if posts:
+            self.posts[-1] = whole
         if not posts or self.fate is None:
             await self._pass_on(whole, writer, session)
             return True

@@ -71,7 +71,7 @@ class StoreGate:
         fate = self.fates.get(name)
         if fate is StoreFate.UNHEARD:
             return False
-        behind.write(hiredis.pack_command(tuple(command)))
+        behind.write(packed(*command))
         answer = await _one_answer(there)
         if fate is None:
             writer.write(answer)
@@ -92,6 +92,12 @@ class StoreGate:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def packed(*command: bytes) -> bytes:
+    """A command as it travels."""
+    parts = (b"$%d\r\n%b\r\n" % (len(part), part) for part in command)
+    return b"*%d\r\n%b" % (len(command), b"".join(parts))
 
 
 async def _one_answer(there: asyncio.StreamReader) -> bytes:
