@@ -35,6 +35,7 @@ SKEW: Final = timedelta(minutes=1)
 """By how much Slack's clock may be behind ours when a post is looked for."""
 _ID = re.compile(r"[CGDUW][A-Z0-9]{2,}", re.ASCII)
 _GROUP_ID = re.compile(r"S[A-Z0-9]{2,}", re.ASCII)
+_TS = re.compile(r"[0-9]+\.[0-9]+", re.ASCII)
 _POINTER = re.compile(r"json-pointer:([/a-z0-9_]{1,80})")
 
 
@@ -162,6 +163,11 @@ _REFUSALS: Final[Mapping[str, tuple[str, str]]] = {
     "duplicate_external_id": ("This dialog is open already.", "Close it first."),
     "not_enabled": ("The Home tab is off.", "Turn it on under App Home in the app's settings."),
 }
+_NO_ANSWER: Final = (
+    aiohttp.ClientError, TimeoutError, OSError, ValueError,
+    # What slack_sdk meets in a body that is text, a list or too deep, and lets out.
+    AttributeError, RecursionError,
+)  # fmt: skip
 _PASSING: Final[Mapping[str, str]] = {
     "service_unavailable": "Slack is unavailable.",
     "request_timeout": "Slack did not get the whole request.",
@@ -178,7 +184,9 @@ def trouble_of(method: str, status: int, headers: Mapping[str, str], body: Mappi
     reason = str(body.get("error") or "")
     if status == 429 or reason in _TOO_OFTEN:
         return RateLimited(method, _retry_after(headers))
-    if status >= 500 or reason in _FATE_UNKNOWN or (status == 200 and not reason):
+    # Only a status of refusal refuses by itself; after 408, nobody knows how much Slack heard.
+    refuses = 400 <= status < 500 and status != 408
+    if status >= 500 or reason in _FATE_UNKNOWN or not (reason or refuses):
         return Lost(method, reason or f"http_{status}")
     return refusal(method, reason or f"http_{status}", body)
 
@@ -308,7 +316,12 @@ class Web:
             arguments["thread_ts"] = thread_ts
         if metadata is not None:
             arguments["metadata"] = metadata
-        return _sent(await self._write("chat.postMessage", arguments))
+        method = "chat.postMessage"
+        sent = _sent(await self._write(method, arguments))
+        if not _TS.fullmatch(sent.ts):
+            # Without it there is nothing to draw again, and no proof that Slack gave this answer.
+            raise Lost(method, "no_ts")
+        return sent
 
     async def update(self, channel: str, ts: str, payload: Payload) -> Sent:
         """Another face for a message, always with its blocks: without them Slack takes them away."""
@@ -492,7 +505,7 @@ class Web:
             raise refusal(method, "unreachable") from None
         except _Redirected:
             raise refusal(method, "redirected") from None
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        except _NO_ANSWER as error:
             raise Lost(method, type(error).__name__) from None
         return _mapping(answer.data), answer.headers
 

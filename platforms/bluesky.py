@@ -100,6 +100,8 @@ KNOWN: Final = 200
 SKEW: Final = timedelta(seconds=30)
 PROBES: Final = 4
 FAULT_REST_S: Final = 30.0
+TIMEOUTS_S: Final = (5.0, 10.0, 10.0, 5.0)
+"""To connect, read, write, and wait for a connection; atproto hands them to httpx."""
 
 
 def connect(setup: Setup) -> Platform:
@@ -509,10 +511,7 @@ class _Calls:
         async with self._importing:
             if self._library is None:
                 self._library = await asyncio.to_thread(_imported)
-                # Seconds to connect, read, write, and wait for a connection; atproto hands them to httpx.
-                self._wire = self._library.wire.AsyncRequest(
-                    timeout=(5.0, 10.0, 10.0, 5.0), verify=self._library.trusted
-                )
+                self._wire = self._library.wire.AsyncRequest(timeout=TIMEOUTS_S, verify=self._library.trusted)
             return self._wire, self._library
 
     async def _said(self, response: Any) -> _Said:

@@ -786,7 +786,7 @@ class MastodonPlatform:
             return Busy("the server took too long to show the mention; nothing was posted", LATER)
         if isinstance(ready, Refused):
             return ready
-        return self._fate(await self._call(ready))
+        return self._fate(await self._call(ready), mention.id)
 
     async def _ready(self, mention: Mention, outgoing: Outgoing) -> Callable[[], object] | Refused:
         """The one POST, made ready; nothing has left yet. May raise `Fault`."""
@@ -808,23 +808,27 @@ class MastodonPlatform:
             idempotency_key=once,
         )
 
-    def _fate(self, answered: _Answer) -> Fate:
+    def _fate(self, answered: _Answer, mention_id: str) -> Fate:
         answer = answered.answer
         if answer is None:
             why = f"no answer from {self._host}: {type(answered.error).__name__}"
             return Busy(f"{why}; nothing was posted", LATER) if answered.never_left else Unknown(why)
         code = answer.status_code
         if code == 200:
-            return self._posted(answer)
+            return self._posted(answer, mention_id)
         if code in (401, 429):
             return Busy(str(self._fault(code, _says(answer))), self._reset_after(answer))
         if 400 <= code < 500 and code not in (408, 409, 425):
             return Refused(f"the server refused it: {_says(answer)}")
         return Unknown(f"the server answered {code}")
 
-    def _posted(self, answer: requests.Response) -> Fate:
+    def _posted(self, answer: requests.Response, mention_id: str) -> Fate:
+        me = self._known_me
         try:
             status = _record(_json(answer))
+            # The same that proves a reply to a look: anything else is another's answer.
+            if me is None or not _replies([status], me.id, mention_id):
+                return Unknown("the server's answer is another post")
             return Posted(_id(status.get("id")), _instant(status.get("created_at")))
         except (Trouble, TypeError, ValueError):
             return Unknown("the server's answer is no post")

@@ -870,7 +870,7 @@ class RedditPlatform:
             if said.status == 401:
                 self._wire.forget_login()
             return _fate_of_refusal(said)
-        return _fate(answer)
+        return _fate(answer, mention.id)
 
     async def take_back(self, reply_id: str) -> None:
         """Delete a comment of ours; Reddit says yes to one that is gone, too. May raise `Fault`."""
@@ -1015,7 +1015,7 @@ def _scopes(granted: set[str]) -> Finding:
 # ── what became of a comment ─────────────────────────────────────────────────────────────────────
 
 
-def _fate(answer: Any) -> Fate:
+def _fate(answer: Any, mention_id: str) -> Fate:
     """What a 200 says: the comment, or refusals, or nothing that can be relied on."""
     said = answer.get("json") if isinstance(answer, dict) else None
     if not isinstance(said, dict):
@@ -1028,8 +1028,12 @@ def _fate(answer: Any) -> Fate:
         comment = _post({"kind": "t1", "data": thing})
     except (KeyError, IndexError, TypeError, _OddError):
         comment = None
-    # Seen in quarantined communities, where the comment is there all the same.
-    return Posted(comment.id, comment.at) if comment else Unknown("Reddit's answer has no comment in it")
+    if comment is None:
+        # Seen in quarantined communities, where the comment is there all the same.
+        return Unknown("Reddit's answer has no comment in it")
+    if comment.parent != mention_id:
+        return Unknown("Reddit's answer is of another comment")
+    return Posted(comment.id, comment.at)
 
 
 _WAIT: Final = re.compile(r"(\d+) (millisecond|second|minute|hour)")

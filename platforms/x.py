@@ -1162,7 +1162,7 @@ class X:
         except Fault as fault:
             return Unknown(str(fault))
         await self._note_limits(REPLIES, answer)
-        return self._fate(answer)
+        return self._fate(answer, _id(latest.get("id")))
 
     async def _held_back(self, mention: Mention, outgoing: Outgoing) -> Busy | None:
         """What keeps the reply for now: X's limits for replies (X10), or the brand's for money (X8)."""
@@ -1172,10 +1172,13 @@ class X:
         price = PRICES.summoned_reply if mention.addressed else PRICES.reply
         return await self._meter.afford(PRICES.reply_with_link if links(outgoing.text) else price)
 
-    def _fate(self, answer: _Answer) -> Fate:
+    def _fate(self, answer: _Answer, answered_id: str) -> Fate:
         status, posted = answer.status, _id(_record(answer.body.get("data")).get("id"))
         if answer.ok:
-            return Posted(posted, self._clock.now()) if posted else Unknown("X did not say what it posted")
+            # Ids rise with time: one that is no higher is of another post, whoever gave that answer.
+            if posted and int(posted) > int(answered_id or 0):
+                return Posted(posted, self._clock.now())
+            return Unknown("X did not say what it posted")
         if status == HTTPStatus.FORBIDDEN and "duplicate content" in answer.detail.lower():
             # The text is the mention's alone, so this can only be an earlier attempt that arrived.
             return Unknown("X has this text already: an earlier attempt may have arrived")
@@ -1186,6 +1189,8 @@ class X:
         ):
             fault = _fault(answer, self._clock.now())
             return Busy(str(fault), fault.after)
+        if status == HTTPStatus.REQUEST_TIMEOUT:
+            return Unknown("X gave up waiting")
         if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
             return Refused(f"X refused it: {answer.detail}")
         return Unknown(f"X answered {status}")
