@@ -163,11 +163,9 @@ _REFUSALS: Final[Mapping[str, tuple[str, str]]] = {
     "duplicate_external_id": ("This dialog is open already.", "Close it first."),
     "not_enabled": ("The Home tab is off.", "Turn it on under App Home in the app's settings."),
 }
-_NO_ANSWER: Final = (
-    aiohttp.ClientError, TimeoutError, OSError, ValueError,
-    # What slack_sdk meets in a body that is text, a list or too deep, and lets out.
-    AttributeError, RecursionError,
-)  # fmt: skip
+ODD_BODY: Final = (ValueError, AttributeError, RecursionError)
+"""What slack_sdk lets out over a body that is no JSON, text, a list, or too deep."""
+_NO_ANSWER: Final = (aiohttp.ClientError, TimeoutError, OSError, *ODD_BODY)
 _PASSING: Final[Mapping[str, str]] = {
     "service_unavailable": "Slack is unavailable.",
     "request_timeout": "Slack did not get the whole request.",

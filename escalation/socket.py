@@ -25,6 +25,8 @@ from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 
+from escalation.slack_web import ODD_BODY
+
 log = structlog.get_logger(__name__)
 
 PING_S: Final = 4.0
@@ -41,7 +43,7 @@ AGAIN_S: Final = 0.5
 SLOWEST_S: Final = 30.0
 AUTH_EVERY_S: Final = 60.0
 TOO_MANY: Final = "too_many_websockets"
-_LOST = (aiohttp.ClientError, OSError, TimeoutError)
+_LOST = (aiohttp.ClientError, OSError, TimeoutError, *ODD_BODY)
 _TOKEN_TROUBLE = frozenset(
     {"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive", "missing_scope"}
 )
@@ -330,8 +332,9 @@ class _Crowded(aiohttp.ClientError):
 
 def _words(error: Exception) -> str:
     if isinstance(error, SlackApiError):
-        response: Any = error.response
-        reason = str(response.get("error") or "no reason given")
+        # Not asked itself: over an odd body it raises, or is aiohttp's and has no such method.
+        said: Any = getattr(error.response, "data", None)
+        reason = str((said.get("error") if isinstance(said, dict) else "") or "no reason given")
         return f"Slack refuses: {reason}" + (
             ". Check the tokens in .env." if reason in _TOKEN_TROUBLE else "."
         )

@@ -14,7 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from escalation import socket
 from escalation.socket import DEAF_PINGS, PING_S, Pace, Sockets
 from tests.fakes.slack_server import APP_TOKEN, BOT_TOKEN, SlackServer, open_slack
-from tests.fakes.slack_wire import garbage, ratelimited, refused
+from tests.fakes.slack_wire import Fate, garbage, ratelimited, refused
 from tests.fakes.waiting import until
 
 log = structlog.get_logger(__name__)
@@ -209,6 +209,29 @@ async def test_refusals_to_connect_are_waited_out(app: AsyncApp, slack: SlackSer
     slack.next("apps.connections.open", refused("internal_error"), garbage(), ratelimited(1))
     async with connected(app, slack):
         assert len(slack.socket.connections) == 2
+
+
+ODD = [
+    Fate("http", body='"ok"', content_type="text/plain"),
+    Fate("http", body="ok", content_type="text/plain"),
+    Fate("http", body="<html>Back soon</html>"),
+    Fate("http", body='["ok"]'),
+    Fate("http", body="[]"),
+    Fate("http", body="null"),
+    Fate("http", body="[" * 100_000),
+    Fate("http", body='{"ok": true}'),
+    Fate("http", body='{"ok": true, "url": 7}'),
+]
+
+
+async def test_answers_that_are_not_slacks_are_waited_out(app: AsyncApp, slack: SlackServer) -> None:
+    """slack_sdk lets errors of its own out over some of them; whoever holds the connections goes on."""
+    slack.next("apps.connections.open", *ODD)
+    slack.next("auth.test", *ODD)
+    async with connected(app, slack) as sockets:
+        await until(lambda: len(slack.calls("auth.test")) > len(ODD) + 1, "the token to be asked after")
+        assert sockets.state().ok
+        assert sockets.state().trouble == ""
 
 
 async def test_the_state_tells_how_long_nothing_was_heard(app: AsyncApp, slack: SlackServer) -> None:
