@@ -93,7 +93,7 @@ def _moved(
         changes["snoozed_until"], changes["rested"] = None, None
     if case.pause is not None and changes.get("status") in DONE:
         # Nothing is owed any more, so nothing stands still.
-        changes["pauses"] = _ended(case, by=by, at=at)
+        changes["pauses"] = _ended(case.pauses, by=by, at=at)
     if "draft" in changes:
         # Whoever approved the draft before approved other words.
         changes["approvals"] = ()
@@ -759,9 +759,7 @@ def wake(case: Case, *, at: datetime, promises: Promises | None = None) -> Moved
 
     ``promises`` know who is told again of a promise that stays broken.
     """
-    raised = [
-        raise_due(promise, at, promises) if case.pause is None else (promise, ()) for promise in case.promises
-    ]
+    raised = raised_by(case, at, promises)
     alerts = tuple(alert for _, due in raised for alert in due)
     changes: _Changes = {"promises": tuple(promise for promise, _ in raised)}
     sends = tuple(Send(Topic.ALERTS, alert) for alert in alerts)
@@ -777,6 +775,15 @@ def wake(case: Case, *, at: datetime, promises: Promises | None = None) -> Moved
     if not said and changes["promises"] == case.promises:
         return None
     return _moved(case, Move.WAKE, by=HEARD, at=at, detail="; ".join(said), sends=sends, **changes)
+
+
+def raised_by(
+    case: Case, at: datetime, promises: Promises | None = None
+) -> list[tuple[Promise, tuple[Alert, ...]]]:
+    """What each promise has become by an instant, and its alerts; in a pause that lasts nothing moves."""
+    if case.pause is not None:
+        return [(promise, ()) for promise in case.promises]
+    return [raise_due(promise, at, promises) for promise in case.promises]
 
 
 def as_of(case: Case, now: datetime) -> Case:
@@ -942,11 +949,11 @@ def _owed_for_unanswered(
     )
 
 
-def _ended(case: Case, *, by: str, at: datetime) -> tuple[Pause, ...]:
-    if case.pause is None:
-        return case.pauses
+def _ended(pauses: tuple[Pause, ...], *, by: str, at: datetime) -> tuple[Pause, ...]:
+    """The pauses once the last, which lasts, is over."""
+    last = pauses[-1]
     # A clock that was set back must not end a pause before it began.
-    return (*case.pauses[:-1], replace(case.pause, until=max(at, case.pause.since), ended_by=by))
+    return (*pauses[:-1], replace(last, until=max(at, last.since), ended_by=by))
 
 
 class _Resumed(TypedDict):
@@ -958,6 +965,6 @@ def _resumed(case: Case, *, by: str, at: datetime, promises: Promises) -> _Resum
     """The promises and pauses once the case waits for nobody else any more."""
     if case.pause is None:
         return {"promises": case.promises, "pauses": case.pauses}
-    pauses = _ended(case, by=by, at=at)
+    pauses = _ended(case.pauses, by=by, at=at)
     owed = promises.recounted(case.promises, at, stretches(pauses))
     return {"promises": owed, "pauses": pauses}
