@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from math import ceil
 from statistics import median
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -33,6 +32,7 @@ from escalation.figures import (
     broke,
     by_people,
     late_because,
+    nine_of_ten,
     share,
     waited,
     was_kept,
@@ -101,9 +101,8 @@ class Waits:
     @property
     def p90(self) -> timedelta | None:
         """The shortest wait that nine of ten did not exceed; None where there are too few to say."""
-        if self.count < SMALL:
-            return None
-        return timedelta(seconds=sorted(self.seconds)[ceil(0.9 * self.count) - 1])
+        seconds = nine_of_ten(self.seconds) if self.count >= SMALL else None
+        return None if seconds is None else timedelta(seconds=seconds)
 
 
 @dataclass(slots=True)

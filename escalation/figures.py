@@ -12,16 +12,18 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from math import ceil
 from statistics import median
-from typing import Final
+from typing import Final, TypeVar
 
 from casework.case import Case, Move, due_next
 from casework.classification import Sentiment
 from casework.draft import ReplyKind
-from casework.moves import HEARD, STILL_ON_IT
+from casework.moves import HEARD, STILL_ON_IT, raised_by
 from casework.reply import Reply
-from casework.sla import Promise, PromisePolicy, PromiseState, raise_due
+from casework.sla import Promise, PromisePolicy, PromiseState
 from casework.timeline import TimelineEntry
 from casework.words import person, platform_name, visible
+
+_Wait = TypeVar("_Wait", timedelta, float)
 
 SMALL: Final = 5
 """Fewer are counted, not given as a percentage."""
@@ -143,7 +145,7 @@ def figures(
         promises=tuple(_promise(policy, seen, within) for policy in policies),
         mentions=sum(count for _, count in written),
         wait=_middle(list(firsts.values())),
-        wait_p90=_p90(list(firsts.values())),
+        wait_p90=nine_of_ten(list(firsts.values())),
         moods=_moods(written),
         topics=_topics(written, firsts),
         missed=_missed(seen, within),
@@ -158,9 +160,7 @@ def figures(
 
 def as_of(case: Case, now: datetime) -> Case:
     """The case with its promises as they have become by now; those that stand still are as they were."""
-    if case.pause is not None:
-        return case
-    return replace(case, promises=tuple(raise_due(promise, now)[0] for promise in case.promises))
+    return replace(case, promises=tuple(promise for promise, _ in raised_by(case, now)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +289,7 @@ def _middle(waits: Sequence[timedelta]) -> timedelta | None:
     return timedelta(seconds=median(wait.total_seconds() for wait in waits)) if waits else None
 
 
-def _p90(waits: Sequence[timedelta]) -> timedelta | None:
+def nine_of_ten(waits: Sequence[_Wait]) -> _Wait | None:
     """The shortest wait that nine of ten did not exceed."""
     return sorted(waits)[ceil(0.9 * len(waits)) - 1] if waits else None
 
