@@ -174,16 +174,11 @@ class _Count:
         return end_of_day(self.at, self.pauses)
 
     def warning(self, warning: Warning, within: timedelta | None, due_at: datetime) -> datetime:
-        if warning.left is not None:
-            counted = within is not None and (self.opening or bool(self.pauses))
-            # A day has no length on any clock: what is left of it is read off the wall.
-            if within is None or not counted:
-                return due_at - warning.left
-            return self._after(max(within - warning.left, timedelta(0)))
-        share = warning.share or 0.0
+        left, share = warning.left, warning.share or 0.0
         if within is None:
-            return self.at + (due_at - self.at) * share
-        return self._after(_part(within, share))
+            # A day has no length on any clock: what is left of it is read off the wall.
+            return self.at + (due_at - self.at) * share if left is None else due_at - left
+        return self._after(_part(within, share) if left is None else max(within - left, timedelta(0)))
 
     def _after(self, length: timedelta) -> datetime:
         if self.opening:
