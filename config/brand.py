@@ -255,8 +255,11 @@ def reload_if_valid(current: Brand, path: Path) -> tuple[Brand, str | None]:
 
 def said_at(brand: Brand, wrong: Iterable[tuple[Location, str]]) -> list[str]:
     """What was found wrong elsewhere with what a brand's file says, each with its line."""
+    found = list(wrong)
+    if not found:
+        return []
     document = read_document(brand.source)
-    return [_problem(document, location, text).sentence(brand.source.name) for location, text in wrong]
+    return [_problem(document, location, text).sentence(brand.source.name) for location, text in found]
 
 
 @lru_cache(maxsize=1)

@@ -366,7 +366,16 @@ def _telling_spikes(slack: SlackSide | None) -> Tell:
 
 def _keep_slack(running: _Running, slack: SlackSide) -> None:
     running.tasks.create_task(_keep(slack))
+    running.tasks.create_task(_checked(slack))
     running.bell.every(DIGEST_EVERY_S, "digest", slack.digest_if_due)
+
+
+async def _checked(slack: SlackSide) -> None:
+    """Who is on a ladder is looked up once, and not again whenever Slack begins again."""
+    try:
+        await slack.check_ladders(slack.brand)
+    except Exception:
+        log.exception("ladders not checked")
 
 
 async def _keep(slack: SlackSide) -> None:

@@ -94,7 +94,6 @@ class SlackSide:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.delivery.run())
             tasks.create_task(self.worker.run())
-            tasks.create_task(self.check_ladders(self.brand))
             tasks.create_task(self._follow_changes())
             if self.preview is None:
                 # On the preview's fast clock five minutes for an answer are over in seconds.
