@@ -87,8 +87,8 @@ _REDRAFT: Final = "Another draft was asked for"
 
 def plan_of(press: Press) -> tuple[str, ...]:
     """The moves that a press makes, in order; none where it decides nothing."""
-    if press.action.startswith("card.snooze.") and press.action not in {*OPENS, *_PLANS}:
-        return (Action.SNOOZE,)
+    if press.action.startswith("card.snooze.") and press.action not in OPENS:
+        return _PLANS.get(press.action, (Action.SNOOZE,))
     if press.action == "reject.submit" and press.then == Next.CLOSE:
         return (Action.CLOSE,)
     if press.action == "edit.submit" and press.then == "review":

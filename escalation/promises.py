@@ -30,8 +30,6 @@ AT_ONCE: Final = 64
 TOGETHER: Final = 256
 """How many cases are woken at once: a burst must not keep a click in Slack waiting."""
 
-_NONE: Final = Promises(())
-
 
 @dataclass(slots=True)
 class PromiseClock:
@@ -43,7 +41,7 @@ class PromiseClock:
 
     cases: CaseStore
     clock: Clock
-    promises: Promises = _NONE
+    promises: Promises | None = None
     first: int = field(default_factory=lambda: SystemRandom().randrange(topics.PARTITIONS))
 
     async def sweep(self) -> int:
