@@ -64,6 +64,10 @@ class Store:
         if self.server is not None and self.server.ended():
             raise _its_end(self.server)
 
+    def one_connection(self) -> Redis:
+        """A client of one connection, which is the server's sign that its process lives; to be closed."""
+        return _client(self.url, WRITE_TIMEOUT_S, connections=1)
+
     async def forget_deleted(self) -> None:
         """Have the server write its files anew, so that what was deleted is on no disk any more (X12)."""
         try:
@@ -117,12 +121,12 @@ async def open_store(url: str | None, folder: Path, *, insecure: bool = False) -
             server.close()
 
 
-def _client(url: str, timeout: float) -> Redis:
+def _client(url: str, timeout: float, *, connections: int = CONNECTIONS) -> Redis:
     try:
         # A blocking pool: the usual one refuses the call that finds every connection in use.
         pool = BlockingConnectionPool.from_url(
             url,
-            max_connections=CONNECTIONS,
+            max_connections=connections,
             timeout=timeout,
             socket_timeout=timeout,
             protocol=2,

@@ -38,7 +38,7 @@ BLOCK_MS: Final = 1000
 MAX_DELIVERIES: Final = 5
 """A handler that was begun this often and never ended is taken for poison."""
 RECLAIM_EVERY_S: Final = 15.0
-RECLAIM_IDLE_MS: Final = 60_000
+RECLAIM_IDLE: Final = timedelta(minutes=1)
 AT_MOST_LEFT: Final = 1000
 CONFLICT_ROUNDS: Final = 8
 SOON: Final = timedelta(seconds=1)
@@ -204,7 +204,7 @@ class Consumer:
             return []
         self._reclaimed_at = now
         me = self._name.encode()
-        left = await self._left_behind(idle=RECLAIM_IDLE_MS)
+        left = await self._left_behind(idle=RECLAIM_IDLE // timedelta(milliseconds=1))
         self._begun.extend(begun for begun in left if begun.consumer != me)
         return await self._recover()
 
