@@ -1,5 +1,6 @@
 """Where time comes from: aware UTC instants, injected, never read from the machine elsewhere."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -11,6 +12,13 @@ class Clock(Protocol):
         """The present instant, aware, in UTC."""
         ...
 
+    def elapsed(self) -> timedelta:
+        """How long since some beginning: only grows, and does not jump when the clock is set (NTP, by hand).
+
+        Two readings tell a length of time within one process; across processes they mean nothing.
+        """
+        ...
+
 
 class SystemClock:
     """The machine's clock."""
@@ -18,6 +26,10 @@ class SystemClock:
     def now(self) -> datetime:
         """The present instant of this machine, aware, in UTC."""
         return datetime.now(UTC)
+
+    def elapsed(self) -> timedelta:
+        """The machine's steady time."""
+        return timedelta(seconds=time.monotonic())
 
 
 class ManualClock:
@@ -27,11 +39,15 @@ class ManualClock:
     """
 
     def __init__(self, start: datetime) -> None:
-        self._now = aware(start)
+        self._start = self._now = aware(start)
 
     def now(self) -> datetime:
         """The instant it was last set to."""
         return self._now
+
+    def elapsed(self) -> timedelta:
+        """How far it was moved."""
+        return self._now - self._start
 
     def move_to(self, instant: datetime) -> None:
         """Move forward to ``instant``; an earlier one changes nothing."""
@@ -54,6 +70,10 @@ class FastClock:
     def now(self) -> datetime:
         """``start`` plus the machine's time since then, times the speed."""
         return self._start + (self._machine.now() - self._began) * self._speed
+
+    def elapsed(self) -> timedelta:
+        """The machine's steady time, times the speed."""
+        return self._machine.elapsed() * self._speed
 
 
 def aware(instant: datetime) -> datetime:

@@ -39,6 +39,7 @@ from platforms.platform import Path as ListeningPath
 from platforms.platform import Platform
 from platforms.replay import ReplayPlatform, ReplyRecord
 from streams.budget import SharedBudget
+from streams.claim import UNDISPUTED, SenderClaim
 from streams.connection import LOST, Store, open_store
 from streams.dead_letters import DeadLetters
 from streams.paths import PathReport, PathReports
@@ -138,11 +139,11 @@ class _FromWhereItWas:
 
     def __init__(self) -> None:
         self._clock: Clock = SystemClock()
-        self.now = self._clock.now
+        self.now, self.elapsed = self._clock.now, self._clock.elapsed
 
     def set(self, clock: Clock) -> None:
         """Run by another clock from now on."""
-        self.now = clock.now
+        self.now, self.elapsed = clock.now, clock.elapsed
 
 
 @asynccontextmanager
@@ -281,6 +282,7 @@ async def up(
         store = await stack.enter_async_context(
             open_store(place.redis_url, place.folder / "store", insecure=insecure)
         )
+        claim = await stack.enter_async_context(_claimed(store)) if "sender" in parts else UNDISPUTED
         replay = _replay(brand, place, clock)
         budget = SharedBudget(store, clock)
         # A recorded day names real platforms and real posts: it is never played beside them.
@@ -302,6 +304,7 @@ async def up(
                 locks=place.folder / "locks",
                 stages=[stage for stage in STAGES if stage in parts],
                 tell_spike=_telling_spikes(telling),
+                claim=claim,
             )
         )
         owner = await line.cursors.claim(LIVE)
@@ -325,6 +328,17 @@ async def up(
             _say(f"The desk is open:\n\n    {address.link}\n")
         log.info("running", parts=list(parts), brand=brand.name)
         await asyncio.Event().wait()
+
+
+@asynccontextmanager
+async def _claimed(store: Store) -> AsyncIterator[SenderClaim]:
+    """The claim to send, over all machines on the store."""
+    claim = SenderClaim(store)
+    try:
+        await claim.take()
+        yield claim
+    finally:
+        await claim.close()
 
 
 def _slack(brand: Brand, place: Place, store: Store, clock: Clock, budget: Budget) -> SlackSide | None:

@@ -48,6 +48,7 @@ from responder.wording import load_templates
 from responder.worker import Caps, Responder, ResponderWorker
 from streams.allowance import Allowance
 from streams.case_store import CaseStore
+from streams.claim import UNDISPUTED, Claim
 from streams.connection import Store
 from streams.consumer import Consumer, Handler
 from streams.dead_letters import DeadLetters
@@ -179,11 +180,13 @@ def put_together(
     accounts: Accounts = EVERYWHERE,
     on_saved: Callable[[Moved], None] | None = None,
     tell_spike: Tell = tell_log,
+    claim: Claim = UNDISPUTED,
 ) -> Iterator[Line]:
     """The line over a store; ``platforms`` by what mentions call them, ``*`` for every other.
 
     ``locks`` is where this process takes its place beside others of this machine; ``on_saved`` is told
-    of every move that the line saves, ``tell_spike`` of every spike's beginning and end.
+    of every move that the line saves, ``tell_spike`` of every spike's beginning and end. ``claim`` is
+    what makes this process the one that sends.
     """
     collect_less_often()
     cases = CaseStore(store, on_saved=on_saved)
@@ -198,6 +201,7 @@ def put_together(
             platforms=platforms,
             herald=herald,
             accounts=accounts,
+            claim=claim,
         )
 
     first, promises = handlers(brand), brand.promises(now=clock.now())
@@ -248,6 +252,7 @@ def stage_handlers(
     platforms: Mapping[str, Platform],
     herald: Herald,
     accounts: Accounts = EVERYWHERE,
+    claim: Claim = UNDISPUTED,
 ) -> Mapping[str, Handler]:
     """What each stage does with a batch of cases, under the brand's present settings."""
     switch, pause = PauseSwitch(store), AutomaticPause(store)
@@ -272,6 +277,7 @@ def stage_handlers(
             platforms=platforms,
             terms=terms,
             switch=switch,
+            claim=claim,
             pause=pause,
             promises=promises,
             clock=clock,

@@ -4,11 +4,15 @@ What a customer gets is decided elsewhere; here it is carried out so that whatev
 reply arrives: the intent is on disk before anything leaves; one POST, no retries; an attempt whose fate
 is unknown is looked for only once nothing of it can still be in flight, and then recorded or repeated
 byte for byte. The clock brings such a case back (`Case.look_at`), so nothing depends on this process.
+
+Two lengths of time carry this, and both are measured by a clock that does not jump: a POST leaves within
+`MARGIN` of its intent or not at all, as a process may be stopped and go on hours later; and a look waits
+until this process has seen the attempt be out for `DEADLINE`, the platform's read lag and `MARGIN`.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -21,10 +25,11 @@ from casework.errors import Conflict, HeardError, TryAgainLater
 from casework.mention import Mention
 from casework.reply import Outgoing, Way
 from casework.sla import Promises
-from platforms.platform import DEADLINE, Busy, Fate, Gone, Platform, Posted, Refused, Unknown
+from platforms.platform import DEADLINE, Busy, Fate, Gone, Platform, Posted, Present, Refused, Unknown
 from platforms.rules import Action, Situation, TermsOf, may, said
 from streams.case_store import CaseStore, Entry
-from streams.consumer import Result, Work
+from streams.claim import Claim
+from streams.consumer import RECLAIM_IDLE, Result, Work
 from streams.switch import AutomaticPause, PauseSwitch
 
 log = structlog.get_logger(__name__)
@@ -43,9 +48,17 @@ class Sender:
     platforms: Mapping[str, Platform]
     terms: TermsOf
     switch: PauseSwitch
+    claim: Claim
     pause: AutomaticPause
     promises: Promises
     clock: Clock
+    _out: dict[str, timedelta] = field(default_factory=dict)
+    """When each attempt of this process left, as `Clock.elapsed`, until its fate is known."""
+    _began: timedelta = field(init=False)
+    """When this process began: whoever sent before it was dead by then (`config.lanes.only_one`)."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_began", self.clock.elapsed())
 
     async def __call__(self, works: Sequence[Work]) -> Sequence[Result]:
         """Each case in turn: a platform's answers are awaited one at a time."""
@@ -72,14 +85,14 @@ class Sender:
         mention, outgoing = _decided(case)
         platform = self._platform(case)
         # Before the look, which costs the platform a read, and again after it, just before the post.
-        await self._check_switch()
+        await self._check_free()
         stopped = await self._look_before(case, mention, outgoing, platform)
         if stopped is not None:
             return stopped
-        await self._check_switch()
-        now = self.clock.now()
+        await self._check_free()
+        now, leaving = self.clock.now(), self.clock.elapsed()
         begun = await self.cases.save(moves.begin_sending(case, at=now, look_at=self._look_at(now, platform)))
-        return await self._post(begun, entry, platform)
+        return await self._post(begun, entry, platform, leaving)
 
     async def _look_before(
         self, case: Case, mention: Mention, outgoing: Outgoing, platform: Platform
@@ -92,17 +105,24 @@ class Sender:
         if seen.text != mention.text:
             return moves.amend(case, mention_key=mention.key, text=seen.text, at=now)
         situation = await self._situation(case, mention, outgoing)
-        ours = frozenset(reply.id for reply in case.replies)
-        why = (
-            _too_late(outgoing, now)
-            or _forbidden(situation, outgoing)
-            or _somebody(await platform.answered(mention, ours=ours))
-            or await self._resting(outgoing)
-        )
+        why = await self._objection(case, mention, situation, platform)
         if not why:
             return None
         # The case goes to people: what it says from now on is whether their reply may be posted.
         return moves.stop_sending(case, at=now, why=why, permission=may(situation, Action.REPLY))
+
+    async def _objection(
+        self, case: Case, mention: Mention, situation: Situation, platform: Platform
+    ) -> str | None:
+        """What speaks against posting at this moment, apart from the mention itself."""
+        outgoing = _outgoing(case)
+        ours = frozenset(reply.id for reply in case.replies)
+        return (
+            _too_late(outgoing, self.clock.now())
+            or _forbidden(situation, outgoing)
+            or _somebody(await platform.answered(mention, ours=ours))
+            or await self._resting(outgoing)
+        )
 
     async def _situation(self, case: Case, mention: Mention, outgoing: Outgoing) -> Situation:
         """The case under the settings and the opt-outs of now."""
@@ -114,18 +134,29 @@ class Sender:
         """Why what nobody read stays in: a spike began since it was decided."""
         return await self.pause.paused() if outgoing.automatic else None
 
-    async def _check_switch(self) -> None:
+    async def _check_free(self) -> None:
+        """Raise `TryAgainLater` if nothing may leave from here now: sending was stopped, or another sends."""
+        other = await self.claim.held_by_another()
+        if other is not None:
+            # Longer than the idleness after which that one's consumer takes our entries over.
+            raise TryAgainLater(f"{other} sends", after=2 * RECLAIM_IDLE)
         by = await self.switch.paused_by()
         if by is not None:
             raise TryAgainLater(f"sending was stopped by {by}", after=PAUSE_CHECK)
 
     # ── the one POST ─────────────────────────────────────────────────────────────────────────────
 
-    async def _post(self, case: Case, entry: Entry, platform: Platform) -> Result:
+    async def _post(self, case: Case, entry: Entry, platform: Platform, leaving: timedelta) -> Result:
+        """``leaving`` is when the intent was written down, as `Clock.elapsed`."""
         mention, outgoing = _decided(case)
         if await self.cases.opted_out(case.platform, case.author.id):
             # The last thing that is asked before the post: whoever says stop until here is heard (X5).
             return moves.refuse(case, at=self.clock.now(), why=STOPPED_IN_TIME)
+        if self.clock.elapsed() - leaving > MARGIN:
+            # Stopped meanwhile, or the store was slow: it might arrive after somebody has looked for it.
+            log.warning("too late to leave", case=case.id, platform=platform.name)
+            return None
+        self._out[case.id] = self.clock.elapsed()
         try:
             async with asyncio.timeout(DEADLINE.total_seconds()):
                 fate = await platform.reply(mention, outgoing)
@@ -145,6 +176,8 @@ class Sender:
             except Conflict:
                 case = await self.cases.load(case.id)
             else:
+                if not isinstance(fate, Unknown):
+                    self._out.pop(case.id, None)
                 return None
         raise HeardError(f"{case.id} never stood still to record its reply; the clock will look for it")
 
@@ -164,22 +197,34 @@ class Sender:
         """Nothing can be in flight any more: what the platform shows now is the truth."""
         mention, outgoing = _decided(case)
         platform = self._platform(case)
+        self._wait_out(case, platform)
         found = await platform.find_reply(mention, outgoing)
         if found is not None:
             return self._ended(case, found, platform)
-        now = self.clock.now()
-        if isinstance(await platform.reread(mention), Gone):
-            return moves.refuse(case, at=now, why="the author deleted the post; nothing was published")
-        situation = await self._situation(case, mention, outgoing)
-        why = _forbidden(situation, outgoing) or _too_late(outgoing, now) or await self._resting(outgoing)
-        if why:
-            return moves.refuse(case, at=now, why=why)
-        await self._check_switch()
+        why = _changed(mention, await platform.reread(mention))
+        if why is None:
+            situation = await self._situation(case, mention, outgoing)
+            why = await self._objection(case, mention, situation, platform)
+        if why is not None:
+            return moves.refuse(case, at=self.clock.now(), why=why)
+        await self._check_free()
+        now, leaving = self.clock.now(), self.clock.elapsed()
         again = await self.cases.save(moves.resend(case, at=now, look_at=self._look_at(now, platform)))
-        return await self._post(again, entry, platform)
+        return await self._post(again, entry, platform, leaving)
+
+    def _wait_out(self, case: Case, platform: Platform) -> None:
+        """Raise `TryAgainLater` while the attempt may still arrive, or not be shown yet.
+
+        ``look_at`` came by the clock on the wall, which may have been set an hour on meanwhile.
+        """
+        since = self.clock.elapsed() - self._out.get(case.id, self._began)
+        left = _settles_within(platform) - since
+        if left > timedelta(0):
+            raise TryAgainLater("an attempt may still be under way", after=left)
+        self._out.pop(case.id, None)
 
     def _look_at(self, now: datetime, platform: Platform) -> datetime:
-        return now + DEADLINE + platform.read_lag + MARGIN
+        return now + _settles_within(platform)
 
     def _platform(self, case: Case) -> Platform:
         platform = self.platforms.get(case.platform) or self.platforms.get("*")
@@ -188,12 +233,28 @@ class Sender:
         return platform
 
 
-def _decided(case: Case) -> tuple[Mention, Outgoing]:
-    outgoing = case.outgoing
-    if outgoing is None:
+def _settles_within(platform: Platform) -> timedelta:
+    """How long after an intent nothing of its attempt is under way, and the platform shows what arrived."""
+    return DEADLINE + platform.read_lag + MARGIN
+
+
+def _outgoing(case: Case) -> Outgoing:
+    if case.outgoing is None:
         raise HeardError(f"{case.id} is {case.status} with an empty outbox")
+    return case.outgoing
+
+
+def _decided(case: Case) -> tuple[Mention, Outgoing]:
+    outgoing = _outgoing(case)
     mention = next((m for m in case.mentions if m.key == outgoing.answers), case.last)
     return mention, outgoing
+
+
+def _changed(mention: Mention, seen: Present | Gone) -> str | None:
+    """Why what was decided for a mention is not sent again; its author moved on meanwhile."""
+    if isinstance(seen, Gone):
+        return "the author deleted the post; nothing was published"
+    return "the author changed the post; nothing was published" if seen.text != mention.text else None
 
 
 def _too_late(outgoing: Outgoing, now: datetime) -> str | None:

@@ -25,6 +25,7 @@ class ScriptedPlatform:
     others: dict[str, str] = field(default_factory=dict)
     posts: list[Outgoing] = field(default_factory=list)
     attempts: int = 0
+    looks: int = 0
     name: str = "scripted"
     read_lag: timedelta = timedelta(seconds=5)
 
@@ -74,6 +75,7 @@ class ScriptedPlatform:
 
     async def find_reply(self, mention: Mention, outgoing: Outgoing) -> Posted | None:
         """The post with this key, if it arrived."""
+        self.looks += 1
         keys = [post.key for post in self.posts]
         return self._posted(keys.index(outgoing.key) + 1) if outgoing.key in keys else None
 

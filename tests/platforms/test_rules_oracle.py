@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -11,6 +12,7 @@ from casework.reply import Permission, Way
 from platforms.rules import LINES, Action, Rule, Situation, may
 from responder.sender import Sender
 from streams.case_store import CaseStore, Entry
+from streams.claim import UNDISPUTED
 from streams.consumer import Work
 from streams.switch import AutomaticPause, PauseSwitch
 from tests.fakes.cases import NOON, PROMISES
@@ -124,11 +126,12 @@ class NeverResting(AutomaticPause):
 @pytest.mark.parametrize("status", [Status.APPROVED, Status.UNKNOWN])
 async def test_the_sender_posts_nothing_that_the_oracle_forbids(status: Status) -> None:
     """A reply that is approved, or that got lost and would be repeated: the platform sees none of them."""
-    clock, store, entry = ManualClock(NOON), OneCase(), Entry(0, Topic.APPROVED, "sender", "1-0", "C-100")
+    store, entry = OneCase(), Entry(0, Topic.APPROVED, "sender", "1-0", "C-100")
     posted = forbidden = 0
     for drawn in situations(2_000, seed=9):
         # What the sender cannot know any more: it was asked when the acknowledgement was decided.
         f = replace(drawn, another_on_its_way=False, in_submission_today=0, model_wrote_it=False)
+        clock = ManualClock(NOON - timedelta(minutes=1))
         platform = ScriptedPlatform(clock)
         case = as_case(f)
         case = replace(case, status=status, outgoing=as_outgoing(f, case.last))
@@ -138,10 +141,12 @@ async def test_the_sender_posts_nothing_that_the_oracle_forbids(status: Status) 
             platforms={"*": platform},
             terms=lambda _, f=f: as_terms(f),  # type: ignore[misc]  # mypy cannot tell a bound default
             switch=NeverPaused(),
+            claim=UNDISPUTED,
             pause=NeverResting(),
             promises=PROMISES,
             clock=clock,
         )
+        clock.advance(timedelta(minutes=1))
         await sender([Work(case, entry)])
 
         assert platform.attempts == (0 if broken(f) else 1), f

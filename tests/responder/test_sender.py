@@ -18,10 +18,12 @@ from platforms.rules import Automatic, ReplyMode, Terms
 from responder.sender import Sender
 from streams import topics
 from streams.case_store import CaseStore
+from streams.claim import UNDISPUTED
 from streams.connection import Store
 from streams.consumer import Consumer
 from streams.switch import AutomaticPause, PauseSwitch
 from tests.fakes.cases import MAY_SEND, NOON, PROMISES, a_draft, a_mention, judged
+from tests.fakes.clocks import SetClock
 from tests.fakes.platform import ScriptedPlatform
 
 MINUTE = timedelta(minutes=1)
@@ -46,6 +48,7 @@ class Desk:
             platforms={"x": self.platform},
             terms=lambda _: self.terms,
             switch=self.switch,
+            claim=UNDISPUTED,
             pause=AutomaticPause(self.store),
             promises=PROMISES,
             clock=self.clock,
@@ -155,6 +158,82 @@ async def test_a_bug_in_the_library_is_an_unknown_fate(desk: Desk) -> None:
 
     assert case.status is Status.ANSWERED
     assert len(desk.platform.posts) == 1
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+async def test_a_clock_that_is_set_does_not_shorten_the_wait(
+    store: Store, cases: CaseStore, hours: int
+) -> None:
+    """The hour that the clock was set on by has not passed: what is under way may still arrive."""
+    clock = SetClock(NOON)
+    desk = Desk(store, cases, clock)
+    desk.platform.script = [Unknown("no answer yet")]
+    await desk.approve()
+    await desk.run()
+    clock.set_on(timedelta(hours=hours))
+    await desk.run()
+    assert desk.platform.looks == 0
+
+    clock.advance(timedelta(seconds=29))
+    await desk.run()
+    assert desk.platform.looks == 0
+
+    await desk.run(minutes=1 if hours > 0 else 62)
+    assert desk.platform.looks == 1
+
+
+async def test_a_restart_waits_for_what_the_dead_process_may_have_sent(
+    store: Store, cases: CaseStore
+) -> None:
+    """It cannot know when that left, only that it was before its own beginning."""
+    clock = SetClock(NOON)
+    desk = Desk(store, cases, clock)
+    desk.platform.script = [Unknown("no answer yet")]
+    await desk.approve()
+    await desk.run()
+    clock.set_on(timedelta(hours=1))
+    desk.consumer = desk.new_process()
+    await desk.run()
+    assert desk.platform.looks == 0
+
+    assert (await desk.run(minutes=1)).status is Status.FAILED
+
+
+async def test_a_process_that_was_stopped_posts_nothing_with_a_stale_claim(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped between its intent and its post for ten minutes: the clock brings the case back."""
+    await desk.approve()
+    opted_out = desk.cases.opted_out
+    stops = [timedelta(0), timedelta(minutes=10)]
+
+    async def stopped(platform: str, author_id: str) -> bool:
+        desk.clock.advance(stops.pop(0) if stops else timedelta(0))
+        return await opted_out(platform, author_id)
+
+    monkeypatch.setattr(desk.cases, "opted_out", stopped)
+    await desk.consumer.step()
+    assert not stops
+    assert desk.platform.attempts == 0
+
+    case = await desk.run(minutes=1)
+    assert case.status is Status.ANSWERED
+    assert (desk.platform.attempts, len(desk.platform.posts)) == (1, 1)
+
+
+async def test_a_second_sender_posts_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever lost the claim keeps what it has for the one that holds it."""
+    await desk.approve()
+
+    async def another(_: object) -> str:
+        return "process 7 on other"
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(UNDISPUTED), "held_by_another", another)
+        assert (await desk.run(minutes=3)).status is Status.APPROVED
+    assert desk.platform.attempts == 0
+
+    assert (await desk.run(minutes=3)).status is Status.ANSWERED
 
 
 async def test_a_refusal_goes_back_to_people_and_the_promise_runs(desk: Desk) -> None:
@@ -318,6 +397,8 @@ async def test_an_acknowledgement_goes_out(desk: Desk) -> None:
         ("opted out", "asked not to be answered"),
         ("forbidden", "people post on X themselves"),
         ("deleted", "the author deleted the post"),
+        ("edited", "the author changed the post"),
+        ("somebody else", "somebody of the brand answered"),
         ("too late", "could not be posted in time"),
     ],
 )
@@ -334,6 +415,10 @@ async def test_what_never_arrived_is_not_repeated_once_something_speaks_against_
         desk.terms = Terms(ReplyMode.MANUAL)
     elif what == "deleted":
         desk.platform.texts["x:post-1"] = None
+    elif what == "edited":
+        desk.platform.texts["x:post-1"] = "Never mind, found it!"
+    elif what == "somebody else":
+        desk.platform.others["x:post-1"] = "by-hand-1"
     else:
         desk.clock.advance(timedelta(hours=2))
     case = await desk.run(minutes=1)
