@@ -36,6 +36,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from casework.clock import Clock
 from casework.mention import Author, Mention
 from casework.reply import Outgoing
+from platforms.departure import Departure
 from platforms.faults import Fault, Forbidden, Offline, Revoked, TooMany, Trouble
 from platforms.lengths import measure
 from platforms.limits import Budget, Limit
@@ -1052,6 +1053,7 @@ class Bluesky:
         length = measure(self.name, outgoing.text)
         if not length.fits:
             return Refused(f"the text is too long: {length}")
+        departure = Departure()
         try:
             session = await self._login.session()
             prepared = await self._prepare(mention, outgoing, session)
@@ -1060,6 +1062,7 @@ class Bluesky:
             wait = await self._setup.budget.take(self._account, POINTS, PUT_POINTS)
             if wait is not None:
                 return Busy("Bluesky's points for posting are used up", wait)
+            departure.check()
         except Fault as fault:
             return Busy(str(fault), fault.after)
         return await self._put(prepared, mention, outgoing, session)

@@ -32,6 +32,7 @@ from urllib3.exceptions import NewConnectionError
 from casework.clock import aware
 from casework.mention import Author, Mention
 from casework.reply import Outgoing
+from platforms.departure import Departure
 from platforms.faults import LATER, Fault, Forbidden, Offline, Revoked, TooMany, Trouble
 from platforms.lengths import MASTODON_LIMIT, measure
 from platforms.limits import Limit
@@ -322,7 +323,9 @@ class _Answer:
 
     @property
     def never_left(self) -> bool:
-        """Whether there was no connection to send anything on."""
+        """Whether there was no connection to send anything on, or no time left to."""
+        if isinstance(self.error, Offline):
+            return True
         cause = self.error.args[0] if self.error and self.error.args else None
         return isinstance(self.error, requests.ConnectTimeout) or isinstance(
             getattr(cause, "reason", None), NewConnectionError
@@ -775,6 +778,7 @@ class MastodonPlatform:
 
     async def reply(self, mention: Mention, outgoing: Outgoing) -> Fate:
         """POST once, under the mention, never more public than it (M3). Never raises."""
+        departure = Departure()
         try:
             async with asyncio.timeout(LOOK.total_seconds()):
                 ready = await self._ready(mention, outgoing)
@@ -786,7 +790,12 @@ class MastodonPlatform:
             return Busy("the server took too long to show the mention; nothing was posted", LATER)
         if isinstance(ready, Refused):
             return ready
-        return self._fate(await self._call(ready), mention.id)
+
+        def leave() -> object:
+            departure.check()
+            return ready()
+
+        return self._fate(await self._call(leave), mention.id)
 
     async def _ready(self, mention: Mention, outgoing: Outgoing) -> Callable[[], object] | Refused:
         """The one POST, made ready; nothing has left yet. May raise `Fault`."""

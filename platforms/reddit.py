@@ -13,7 +13,6 @@ import logging
 import math
 import re
 import socket
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -33,6 +32,7 @@ from urllib3.connection import HTTPConnection
 
 from casework.mention import Author, Mention
 from casework.reply import Outgoing
+from platforms.departure import Departure
 from platforms.faults import LATER, SOON, Fault, Forbidden, Offline, Revoked, TooMany, Trouble
 from platforms.limits import Limit
 from platforms.listening import SweepPath, Swept
@@ -88,7 +88,6 @@ _DEEP: Final = 10  # Every so many looks the whole of the overlap is read; betwe
 SCOPES: Final = ("identity", "read", "privatemessages", "submit", "edit", "history")
 SKEW: Final = timedelta(seconds=30)
 _TIMEOUTS: Final = (5, 10)
-_LEAVES_WITHIN_S: Final = 10
 _THREADS: Final = 4
 _NOBODY: Final = ("[deleted]", "[removed]")
 _ROBOTS: Final = frozenset({"automoderator"})
@@ -235,7 +234,7 @@ class _Wire:
         *,
         params: dict[str, str | int] | None = None,
         data: dict[str, str] | None = None,
-        leave_by: float = math.inf,
+        departure: Departure | None = None,
     ) -> Any:
         """What Reddit answers, as JSON; one request, after a login where there is none.
 
@@ -243,8 +242,8 @@ class _Wire:
         """
         reddit = self._reddit
         self._logged_in(reddit)
-        if time.monotonic() > leave_by:
-            raise Offline("Reddit took too long to let us in")
+        if departure is not None:
+            departure.check()
         try:
             return reddit.request(method=method, path=path, params=params, data=data)
         except (_SaidError, _SilentError):
@@ -856,11 +855,11 @@ class RedditPlatform:
             return Refused("no account is connected on Reddit")
         data = {"thing_id": mention.id, "text": escaped(outgoing.text)}
         # A login may come first. What has not left by then stays: after the deadline nothing may leave.
-        leave_by = time.monotonic() + _LEAVES_WITHIN_S
+        departure = Departure()
         try:
             await self._spend(REPLYING)
             answer = await self._in_thread(
-                lambda: self._wire.ask("POST", "api/comment/", data=data, leave_by=leave_by)
+                lambda: self._wire.ask("POST", "api/comment/", data=data, departure=departure)
             )
         except Fault as fault:
             return Busy(str(fault), fault.after)

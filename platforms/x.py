@@ -29,6 +29,7 @@ from yarl import URL
 from casework.clock import Clock
 from casework.mention import Author, Mention
 from casework.reply import Outgoing
+from platforms.departure import Departure
 from platforms.faults import SOON, Fault, Forbidden, Offline, Revoked, TooMany, Trouble
 from platforms.lengths import links
 from platforms.limits import Budget, Limit
@@ -1141,6 +1142,7 @@ class X:
         """POST once, to the latest version of the mention (X11), exactly the text. Never raises."""
         if not self._user:
             return Refused("no account on X is connected that may post")
+        departure = Departure()
         try:
             async with asyncio.timeout(LOOK_BEFORE_S):
                 latest = (await self._latest([mention.id]))[mention.id]
@@ -1153,6 +1155,10 @@ class X:
         held_back = await self._held_back(mention, outgoing)
         if held_back is not None:
             return held_back
+        try:
+            departure.check()
+        except Fault as fault:
+            return Busy(str(fault), fault.after)
         try:
             answer: _Answer = await self._client.create_tweet(
                 in_reply_to_tweet_id=_id(latest.get("id")), text=outgoing.text, user_auth=True

@@ -1,5 +1,7 @@
 """What every platform owes the sender: one POST a decision, an honest fate, and proof when asked."""
 
+import itertools
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from casework.clock import ManualClock
 from casework.draft import ReplyKind
 from casework.mention import Mention
 from casework.reply import Outgoing
+from platforms import departure
 from platforms.faults import Fault
 from platforms.limits import OwnBudget
 from platforms.platform import Busy, Fate, Gone, Platform, Posted, Present, Refused, Unknown
@@ -80,6 +83,26 @@ async def test_one_decision_is_one_post_and_its_fate_is_honest(
 
     assert isinstance(fate, FATES[becomes]), fate
     assert world.posts == 1
+
+
+async def test_a_process_that_was_stopped_while_it_got_ready_posts_nothing(
+    world: World, platform: Platform, mention: Mention, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on a minute later, when somebody may have looked for the reply already."""
+    if world.name == "replay":
+        pytest.skip("a recorded day reads nothing before it posts")
+    readings = itertools.count()
+
+    def slept() -> float:
+        return time.monotonic() + (60.0 if next(readings) else 0.0)
+
+    monkeypatch.setattr(departure, "monotonic", slept)
+    fate = await platform.reply(mention, decided(mention))
+
+    assert isinstance(fate, Busy)
+    assert world.posts == 0
+    monkeypatch.undo()
+    assert isinstance(await platform.reply(mention, decided(mention)), Posted)
 
 
 @pytest.mark.parametrize("becomes", ["ok", "lost", "reset", "garbage"])

@@ -24,7 +24,7 @@ from casework.clock import ManualClock
 from casework.draft import ReplyKind
 from casework.mention import Author, Mention
 from casework.reply import Outgoing
-from platforms import reddit
+from platforms import departure, reddit
 from platforms.faults import Fault, Revoked, TooMany, Trouble
 from platforms.limits import OwnBudget
 from platforms.platform import (
@@ -281,7 +281,7 @@ async def test_what_has_not_left_in_time_stays(
     server: RedditServer, platform: RedditPlatform, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A login that takes long must not make the comment leave after the sender stopped waiting."""
-    monkeypatch.setattr(reddit, "_LEAVES_WITHIN_S", -1)
+    monkeypatch.setattr(departure, "LEAVES_WITHIN_S", -1)
     mention = to(server.comments("Aurora Air?", author="maya"), clock)
 
     assert isinstance(await platform.reply(mention, decided(mention)), Busy)
