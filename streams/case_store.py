@@ -72,6 +72,7 @@ class CaseStore:
 
     def __init__(self, store: Store, *, on_saved: Callable[[Moved], None] | None = None) -> None:
         """``on_saved`` is told of every move that is saved through here, once it is."""
+        self._store = store
         self._writes = store.writes
         self._reads = store.reads
         self._on_saved = on_saved
@@ -83,6 +84,7 @@ class CaseStore:
 
         Raises:
             Conflict: the case is no longer at the version the move was made on.
+            NotCopied: it is saved, and on too few replicas.
         """
         (outcome,) = await self.save_all([Write(moved, settle=settle)])
         if isinstance(outcome, Exception):
@@ -101,7 +103,7 @@ class CaseStore:
             for partition, places in groups.items():
                 call = _Call(partition, [writes[place] for place in places])
                 pipe.fcall("heard1_save", len(call.keys), *call.keys, *call.args)
-            answers = await pipe.execute()
+            answers = await self._store.keep(pipe)
         outcomes = _in_place(groups, answers, lambda place, said: _outcome(writes[place].moved, said))
         if self._on_saved is not None:
             for write, end in zip(writes, outcomes, strict=True):
@@ -156,7 +158,7 @@ class CaseStore:
         """Record why a mention becomes no case; False when it was heard before."""
         partition = topics.partition_of_mention(mention)
         keys = (topics.seen_key(partition), topics.dead_key(partition))
-        return bool(await self._writes.fcall("heard1_pass_over", 2, *keys, mention.key, f"-{reason}"))
+        return bool(await self._store.keep_call("heard1_pass_over", keys, mention.key, f"-{reason}"))
 
     # ── one case ─────────────────────────────────────────────────────────────────────────────────
 
@@ -261,7 +263,9 @@ class CaseStore:
     async def opt_out(self, platform: str, author_id: str) -> None:
         """An author asked not to be answered (X5)."""
         key = topics.optouts_key(topics.partition_of(platform, author_id))
-        await self._writes.sadd(key, f"{platform}:{author_id}")
+        async with self._writes.pipeline(transaction=False) as pipe:
+            pipe.sadd(key, f"{platform}:{author_id}")
+            await self._store.keep(pipe)
 
     async def opted_out(self, platform: str, author_id: str) -> bool:
         """Whether an author asked not to be answered."""

@@ -32,13 +32,14 @@ class DeadLetters:
     """The dead letters of a store."""
 
     def __init__(self, store: Store) -> None:
+        self._store = store
         self._writes = store.writes
 
     async def bury(self, entry: Entry, reason: str, *, at: datetime) -> None:
         """Move an entry from its line to the dead letters, at once and whole."""
         keys = (topics.dead_key(entry.partition), topics.topic_key(entry.partition, entry.topic))
         fields = ("c", entry.case_id, "t", entry.topic, "a", entry.alert, "r", reason, "at", at.isoformat())
-        await self._writes.fcall("heard1_bury", 2, *keys, entry.group, entry.id, *fields)
+        await self._store.keep_call("heard1_bury", keys, entry.group, entry.id, *fields)
 
     async def bury_line(self, where: str, raw: str, reason: str, *, at: datetime) -> bool:
         """Keep a line of a feed that is no mention, once for the same words; ``where`` names the feed."""

@@ -9,3 +9,10 @@ class StoreUnavailable(HeardError):
 
 class WrongStore(HeardError):
     """The store is there, but it is not one that Heard can use."""
+
+
+class NotCopied(ConnectionError):
+    """A write is in the store and on too few replicas: a failover may lose it, so nothing may rest on it.
+
+    An error of the connection and none of Heard's own: whoever wrote does as after a lost answer.
+    """

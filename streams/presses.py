@@ -31,6 +31,7 @@ class PressBox:
     """Keeps presses until they are settled."""
 
     def __init__(self, store: Store, *, idle_ms: int = IDLE_MS) -> None:
+        self._store = store
         self._writes = store.writes
         self._reads = store.reads
         self._idle_ms = idle_ms
@@ -38,7 +39,7 @@ class PressBox:
     async def put(self, press_id: str, body: bytes) -> bool:
         """Store a press; False when it lies here already, or did within the last day."""
         keys = (f"{{presses}}:seen:{press_id}", BOX)
-        return bool(await self._writes.fcall("heard1_press", 2, *keys, str(REMEMBERED_S), body))
+        return bool(await self._store.keep_call("heard1_press", keys, str(REMEMBERED_S), body))
 
     async def take(self, worker: str, *, count: int = 32, wait_ms: int = 1000) -> list[Stored]:
         """What waits: first what a worker that is gone left behind, then what is new."""

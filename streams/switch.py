@@ -26,6 +26,7 @@ class PauseSwitch:
     """Stops all sending: read in the send path before every post (T15)."""
 
     def __init__(self, store: Store) -> None:
+        self._store = store
         self._writes = store.writes
         self._automatic = AutomaticPause(store)
 
@@ -40,7 +41,9 @@ class PauseSwitch:
 
     async def pause(self, by: str) -> None:
         """Stop all sending."""
-        await self._writes.set(PAUSED, by)
+        async with self._writes.pipeline(transaction=False) as pipe:
+            pipe.set(PAUSED, by)
+            await self._store.keep(pipe)
 
     async def resume(self, by: str) -> None:
         """Let sending go on, automatic replies that a spike paused too."""
