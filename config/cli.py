@@ -43,6 +43,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 config_app = typer.Typer(help="Check, show and explain the settings.", no_args_is_help=True)
+store_app = typer.Typer(help="The store's own files.", no_args_is_help=True)
 dead_app = typer.Typer(help="What could not be handled: list it, put it back.", invoke_without_command=True)
 plugins_app = typer.Typer(
     help="Platforms: list those installed, begin one of your own.", no_args_is_help=True
@@ -52,6 +53,7 @@ feedback_app = typer.Typer(
 )
 model_app = typer.Typer(help="The model that judges: list, choose, go back.", no_args_is_help=True)
 slack_app = typer.Typer(help="Set up and try the Slack side.", no_args_is_help=True)
+app.add_typer(store_app, name="store", rich_help_panel="Run it")
 app.add_typer(slack_app, name="slack", rich_help_panel="Look inside")
 app.add_typer(config_app, name="config", rich_help_panel="Look inside")
 app.add_typer(plugins_app, name="plugins", rich_help_panel="Look inside")
@@ -370,6 +372,24 @@ def dead_retry(
     done = _run(readers.retry(demo, letter))
     typer.echo(f"{done} put back")
     raise typer.Exit(0 if done else 1)
+
+
+@store_app.command("mend")
+def store_mend(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    demo: Demo = False,
+) -> None:
+    """Make a damaged store of Heard's own readable again: a copy is kept, the readable part stays."""
+    from config import mending
+
+    found = mending.examine(demo)
+    if found is None:
+        _say("Nothing is damaged.")
+        return
+    _say(mending.said(found))
+    if not yes and not typer.confirm("Keep a copy, and drop what cannot be read?", err=True):
+        raise typer.Exit(1)
+    _say(mending.mended(demo, found))
 
 
 # ── look inside ──────────────────────────────────────────────────────────────────────────────────

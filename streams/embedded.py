@@ -18,7 +18,11 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import structlog
+
 from streams.errors import StoreUnavailable
+
+logger = structlog.get_logger(__name__)
 
 # A unix socket's path may have 104 bytes on macOS, 108 on Linux.
 SOCKET_PATH_LIMIT = 100
@@ -26,6 +30,9 @@ START_PATIENCE_S = 30.0
 END_PATIENCE_S = 3.0
 POLL_S = 0.01
 OLDEST_SERVER = (7, 0)
+DATA = "appendonlydir"
+MANIFEST = "appendonly.aof.manifest"
+"""The server's list of its files: without it, it begins empty ones in their place."""
 
 # Standard input is the pipe and standard output the lock: numbers above 9 mean nothing to `sh`. Reads
 # until end of file: that is when nobody uses the server any more, by whatever death. KILL loses nothing,
@@ -93,11 +100,14 @@ def start(folder: Path) -> EmbeddedServer:
     """The server of a data folder: started, or shared if another living process uses it.
 
     Raises:
-        StoreUnavailable: no server binary, a folder that cannot be written, or one that will not start.
+        StoreUnavailable: no server binary, a folder that cannot be written, files that cannot be read, or a
+            server that will not start.
     """
     folder = folder.absolute()
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _refuse_unlisted(folder)
+        spoken = _size(folder / "server.log")
         lock = _open_lock(folder)
         try:
             server = _start_or_share(folder, lock)
@@ -107,8 +117,13 @@ def start(folder: Path) -> EmbeddedServer:
         reason = error.strerror or error
         raise StoreUnavailable(f"cannot write the data folder {folder}: {reason}") from error
     if server.owned:
-        _wait_until_ready(server)
+        _wait_until_ready(server, spoken)
     return server
+
+
+def unused(folder: Path) -> bool:
+    """Whether no server runs on a data folder."""
+    return not folder.exists() or _ended(folder)
 
 
 def _open_lock(folder: Path) -> int:
@@ -179,14 +194,57 @@ def _start(folder: Path, path: Path, lock: int) -> int:
     return use
 
 
-def _wait_until_ready(server: EmbeddedServer) -> None:
+def _refuse_unlisted(folder: Path) -> None:
+    """A server that finds its files and not the list of them overwrites them with empty ones."""
+    data = folder / DATA
+    if data.is_dir() and any(data.iterdir()) and not (data / MANIFEST).exists():
+        raise StoreUnavailable(
+            f"the store's files in {data} are there and their list, {MANIFEST}, is not: "
+            "restore it from a backup. Nothing was touched"
+        )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _wait_until_ready(server: EmbeddedServer, spoken: int) -> None:
+    """``spoken`` is how long its log was before this start, in bytes."""
     deadline = time.monotonic() + START_PATIENCE_S
     while time.monotonic() < deadline and not _ended(server.folder):
         if _answers(server.socket_path):
+            _tell_of_a_cut_write(server, spoken)
             return
         time.sleep(POLL_S)
     server.close()
-    raise StoreUnavailable(f"the embedded store did not start: {server.last_words()}; see {server.log}")
+    raise StoreUnavailable(_why_it_did_not_start(server))
+
+
+def _tell_of_a_cut_write(server: EmbeddedServer, spoken: int) -> None:
+    """Say that the server dropped the end of its file: nothing that was answered, as that was synced."""
+    with server.log.open("rb") as log:
+        log.seek(spoken)
+        said = log.read().decode(errors="replace")
+    if "Truncating the AOF" in said:
+        logger.warning("the store's last write was cut short and is dropped", log=str(server.log))
+
+
+def _why_it_did_not_start(server: EmbeddedServer) -> str:
+    words = server.last_words()
+    if "Bad file format" in words:
+        return (
+            f"the store's files in {server.folder / DATA} are damaged and nothing was thrown away: "
+            f"`heard store mend` says how much can be read, and keeps a copy; see {server.log}"
+        )
+    if "AOF" in words:
+        return (
+            f"the store's files in {server.folder / DATA} are not complete ({words}): restore a backup. "
+            f"Nothing was touched; see {server.log}"
+        )
+    return f"the embedded store did not start: {words}; see {server.log}"
 
 
 def _wait_until_ended(folder: Path) -> None:

@@ -98,7 +98,7 @@ async def test_another_consumer_takes_over_from_a_dead_one(
 
     with pytest.raises(ConnectionError):
         await consume(die, name="dead").step()
-    monkeypatch.setattr(consumer_module, "RECLAIM_IDLE_MS", 0)
+    monkeypatch.setattr(consumer_module, "RECLAIM_IDLE", timedelta(0))
     await drain(consume(classify_all, name="heir"))
 
     assert (await consume.cases.load(case_id)).status is Status.CLASSIFIED
