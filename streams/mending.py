@@ -47,6 +47,9 @@ def examine(folder: Path) -> Damage | None:
             f"a store runs on {folder}: end it first, as it writes to what is to be mended"
         )
     newest = _newest(folder)
+    if not newest.stat().st_size:
+        # The checker takes nothing for something broken.
+        return None
     said = subprocess.run(
         [_CHECKER, str(newest)],
         executable=embedded.server_binary(),

@@ -54,7 +54,7 @@ print(code, *sorted(sys.modules))
 COMMANDS = [
     "demo", "up", "replay", "doctor", "init", "queue", "case", "classify", "evaluate", "report",
     "dead-letters", "config", "pause", "resume", "listen", "plugins", "slack",
-    "feedback", "model", "train",
+    "feedback", "model", "store", "train",
 ]  # fmt: skip
 
 
