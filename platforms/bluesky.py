@@ -23,7 +23,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -59,6 +58,7 @@ from platforms.platform import (
     Unreadable,
 )
 from platforms.platform import Path as ListeningPath
+from platforms.private_files import write_private
 from platforms.setup import NotConnected, Setup
 from platforms.words import Words
 
@@ -691,16 +691,7 @@ class _Login:
         return stored if (stored.service, stored.identifier) == (self._service, self._identifier) else None
 
     def _save(self, session: _Session) -> None:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        beside = self._file.with_suffix(f".{os.getpid()}.new")
-        beside.unlink(missing_ok=True)
-        descriptor = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with open(descriptor, "wb") as file:  # noqa: PTH123 (a descriptor)
-            file.write(msgspec.json.encode(session))
-            file.flush()
-            os.fsync(descriptor)
-        beside.rename(self._file)
-        _sync_folder(self._file.parent)
+        write_private(self._file, msgspec.json.encode(session))
 
     @asynccontextmanager
     async def _no_other_process(self) -> AsyncIterator[None]:
@@ -716,14 +707,6 @@ class _Login:
             yield
         finally:
             os.close(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _expiry(token: str) -> datetime | None:

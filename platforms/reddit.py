@@ -8,6 +8,7 @@ by itself.
 
 import asyncio
 import hashlib
+import io
 import json
 import logging
 import math
@@ -22,6 +23,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
+import msgspec
 import praw
 import prawcore
 import requests
@@ -53,6 +55,7 @@ from platforms.platform import (
     Unknown,
     Unreadable,
 )
+from platforms.private_files import write_private
 from platforms.setup import NotConnected, Setup
 from platforms.words import Words
 
@@ -89,6 +92,7 @@ SCOPES: Final = ("identity", "read", "privatemessages", "submit", "edit", "histo
 SKEW: Final = timedelta(seconds=30)
 _TIMEOUTS: Final = (5, 10)
 _THREADS: Final = 4
+_RENEWED_BEFORE: Final = timedelta(minutes=1)
 _NOBODY: Final = ("[deleted]", "[removed]")
 _ROBOTS: Final = frozenset({"automoderator"})
 
@@ -134,20 +138,75 @@ class _Adapter(HTTPAdapter):
         super().init_poolmanager(*args, socket_options=options, **kwargs)
 
 
+class _Login(msgspec.Struct, frozen=True):
+    """Reddit's answer to a login as it lies on disk, for whom it is, and until when it holds."""
+
+    whose: str
+    until: datetime
+    answer: str
+
+
+class _KeptLogin:
+    """One login for all restarts: a token holds for hours, whatever starts again meanwhile."""
+
+    def __init__(self, setup: Setup, whose: Sequence[str]) -> None:
+        self._clock = setup.clock
+        self._file = setup.folder / "login.json"
+        self._whose = hashlib.sha256("\n".join(whose).encode()).hexdigest()
+
+    def answer(self) -> bytes | None:
+        """What Reddit answered to the last login, with what is left of its time; None when it is over."""
+        try:
+            kept = msgspec.json.decode(self._file.read_bytes(), type=_Login)
+            answer = json.loads(kept.answer)
+        except (OSError, ValueError, RecursionError):
+            return None
+        left = int((kept.until - self._clock.now()).total_seconds())
+        if kept.whose != self._whose or left <= 0:
+            return None
+        return json.dumps({**answer, "expires_in": left}).encode()
+
+    def keep(self, answer: bytes) -> None:
+        """Keep what Reddit answered to a login, if it is one."""
+        try:
+            lasts = timedelta(seconds=int(json.loads(answer)["expires_in"]))
+            kept = _Login(self._whose, self._clock.now() + lasts - _RENEWED_BEFORE, answer.decode())
+            write_private(self._file, msgspec.json.encode(kept))
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+            # The login itself is fine, or praw will say what is not: the next start asks again.
+            log.warning("login not kept", platform="reddit", error=type(error).__name__)
+
+    def forget(self) -> None:
+        """Reddit does not take it any more."""
+        with suppress(OSError):
+            self._file.unlink(missing_ok=True)
+
+
 class _Requestor(prawcore.Requestor):
-    """Sends each request once, to where it was addressed, and never sleeps.
+    """Sends each request once, to where it was addressed, and never sleeps. A login that is kept is not sent.
 
     praw repeats what was answered with 401 or 5xx or not at all, POSTs too; it never sees such answers.
     It also sleeps before a request, up to ten minutes, by the limits that Reddit tells: a reply would
     leave long after its deadline. Those headers go to the budget instead, and praw does not see them.
     """
 
-    def __init__(self, *, told: Callable[[Mapping[str, str]], None], **kwargs: Any) -> None:
+    def __init__(self, *, told: Callable[[Mapping[str, str]], None], kept: _KeptLogin, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._told = told
+        self._kept = kept
 
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:
         """One request; raises `_SilentError` or `_SaidError` for anything but success."""
+        logs_in = str(kwargs.get("url", args[-1])).endswith(ACCESS_TOKEN_PATH)
+        kept = self._kept.answer() if logs_in else None
+        if kept is not None:
+            return _as_response(kept)
+        response = self._ask(*args, **kwargs)
+        if logs_in:
+            self._kept.keep(response.content)
+        return response
+
+    def _ask(self, *args: Any, **kwargs: Any) -> requests.Response:
         sent = {**kwargs, "allow_redirects": False, "timeout": _TIMEOUTS}
         try:
             response = self._http.request(*args, **sent)
@@ -161,6 +220,14 @@ class _Requestor(prawcore.Requestor):
         for name in ("remaining", "reset", "used"):
             response.headers.pop(f"x-ratelimit-{name}", None)
         return response
+
+
+def _as_response(body: bytes) -> requests.Response:
+    """An answer that was kept, as it would come from the wire."""
+    response = requests.Response()
+    response.status_code = 200
+    response.raw = io.BytesIO(body)
+    return response
 
 
 class _Wire:
@@ -189,14 +256,20 @@ class _Wire:
         }
         self.date = ""
         self._rates: tuple[float, float] | None = None
-        self.forget_login()
+        whose = (self._settings[name] for name in ("reddit_url", "client_id", "client_secret"))
+        self._kept = _KeptLogin(setup, [*whose, refresh_token or ""])
+        self._begin()
 
     def forget_login(self) -> None:
         """Begin anew, without the token of before."""
+        self._kept.forget()
+        self._begin()
+
+    def _begin(self) -> None:
         self._reddit = praw.Reddit(
             "DEFAULT",
             requestor_class=_Requestor,
-            requestor_kwargs={"session": self._session, "told": self._note},
+            requestor_kwargs={"session": self._session, "told": self._note, "kept": self._kept},
             **self._settings,
         )
 

@@ -4,8 +4,10 @@ import asyncio
 import json
 import logging
 import re
+import stat
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -92,7 +94,7 @@ def a_setup(clock: ManualClock, url: str = "http://127.0.0.1:9", **changes: Any)
         handles=frozenset({BRAND}),
         clock=clock,
         budget=OwnBudget(clock.now),
-        folder=Path("/nowhere"),
+        folder=Path("/dev/null/nowhere"),
         access=access,
         places=(PLACE,),
         approval="request 4711",
@@ -286,6 +288,57 @@ async def test_what_has_not_left_in_time_stays(
 
     assert isinstance(await platform.reply(mention, decided(mention)), Busy)
     assert server.posts == 0
+
+
+async def test_four_hundred_restarts_are_one_login(
+    world: RedditWorld, clock: ManualClock, tmp_path: Path
+) -> None:
+    """A crash loop asks for no token while the last one holds; its file is its owner's alone."""
+    mention = to(world.server.comments("Aurora Air?", author="maya"), clock)
+    for _ in range(400):
+        again = world.connect(clock=clock, budget=OwnBudget(clock.now), folder=tmp_path)
+        assert isinstance(await again.reread(mention), Present)
+        await again.close()
+        clock.advance(timedelta(seconds=5))
+
+    assert world.server.logins == 1
+    assert stat.S_IMODE((tmp_path / "login.json").stat().st_mode) == 0o600
+
+    clock.advance(timedelta(hours=1))
+    again = world.connect(clock=clock, budget=OwnBudget(clock.now), folder=tmp_path)
+    assert isinstance(await again.reread(mention), Present)
+    await again.close()
+    assert world.server.logins == 2
+
+
+@pytest.mark.parametrize("left", [b"", b"{", b"null", b'{"whose": 1}'])
+async def test_a_spoiled_login_file_is_no_login(
+    world: RedditWorld, clock: ManualClock, tmp_path: Path, left: bytes
+) -> None:
+    """Whatever a full disk left there: Reddit is asked."""
+    (tmp_path / "login.json").write_bytes(left)
+    mention = to(world.server.comments("Aurora Air?", author="maya"), clock)
+    platform = world.connect(clock=clock, budget=OwnBudget(clock.now), folder=tmp_path)
+
+    assert isinstance(await platform.reread(mention), Present)
+    await platform.close()
+    assert world.server.logins == 1
+
+
+async def test_a_login_is_kept_for_whose_it_is(
+    world: RedditWorld, clock: ManualClock, tmp_path: Path
+) -> None:
+    """With other keys in the settings the kept one is somebody else's."""
+    mention = to(world.server.comments("Aurora Air?", author="maya"), clock)
+    for token in (REFRESH_TOKEN, "another"):
+        platform = world.connect(
+            clock=clock, budget=OwnBudget(clock.now), folder=tmp_path, refresh_token=token
+        )
+        with suppress(Revoked):
+            await platform.reread(mention)
+        await platform.close()
+
+    assert world.server.logins == 2
 
 
 async def test_a_token_that_reddit_forgot_costs_one_more_read_and_never_a_second_post(
