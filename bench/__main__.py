@@ -6,7 +6,7 @@ import os
 
 import structlog
 
-from bench import classified, deadlines, jetstream, judging, line
+from bench import classified, deadlines, jetstream, judging, line, replies
 
 
 async def main() -> None:
@@ -15,6 +15,7 @@ async def main() -> None:
     load = os.getloadavg()[0]
     print(f"{os.cpu_count()} cores, load {load:.1f} at the start; ratios within this run are what counts\n")
     print((await line.measure()).text(), flush=True)
+    print((await replies.measure()).text(), flush=True)
     print((await deadlines.measure()).text(), flush=True)
     print((await classified.measure()).text(), flush=True)
     print(jetstream.measure().text(), flush=True)
