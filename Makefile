@@ -55,7 +55,7 @@ train: install ## Train a model: make train DATA=… BASE=… OUT=… (docs/mode
 	$(BIN)/heard train $(OUT) --data $(DATA) --base $(BASE)
 
 campaign: install ## Kill the demo day and the sweep over and over and compare the totals (minutes)
-	$(BIN)/python -m pytest tests/campaigns -m campaign
+	$(BIN)/python -m pytest tests/campaigns tests/config/test_restarts.py -m campaign
 
 deadlines: install ## Compare 100,000 deadlines with a walk of real minutes (minutes)
 	$(BIN)/python -m pytest tests/campaigns/test_deadlines.py -m campaign
