@@ -97,7 +97,7 @@ async def test_many_deaths_in_a_row_leave_nothing_begun(store: Store, tmp_path: 
 
     async with a_line(store, clock, record, tmp_path / "locks") as line:
         await work(line)
-        # Five deaths over one entry make it a dead letter, and lives as short as these are that. It is listed.
+        # Five deaths over one entry make it a dead letter, and these lives are short. It is listed.
         dead = [letter async for letter in line.dead.every()]
         waiting = await line.cases.counts()
         assert len(dead) == waiting[Status.NEW] + waiting[Status.CLASSIFIED]
