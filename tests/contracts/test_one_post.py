@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import aiohttp
 import praw
@@ -26,6 +26,8 @@ from casework.clock import ManualClock
 from casework.draft import ReplyKind
 from casework.mention import Mention
 from casework.reply import Outgoing
+from escalation.slack_app import build_app
+from escalation.slack_desk import SlackDesk
 from escalation.slack_payload import Payload, section
 from escalation.slack_web import LoginRefused, Lost, NotPosted, RateLimited, Web
 from platforms.limits import OwnBudget
@@ -388,6 +390,17 @@ async def test_bare_slack_sdk_posts_twice(client: Client) -> None:
     counts = await counted(client, lambda: bare.chat_postMessage(channel=CARE, text="bare"))
 
     assert counts == ONCE | {"closed": 2, "reset": 2}
+
+
+@only("slack")
+async def test_the_client_that_bolt_holds_posts_once_too(client: Client) -> None:
+    """Heard posts nothing by it; a listener that said something by `say` would."""
+    nobody = cast(SlackDesk, None)
+    app = build_app(nobody, token=BOT_TOKEN, api_url=f"{client.gate.url}/api/")
+    app.client.timeout = 1
+    counts = await counted(client, lambda: app.client.chat_postMessage(channel=CARE, text="bolt"))
+
+    assert counts == ONCE
 
 
 @only("mastodon")
