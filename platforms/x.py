@@ -6,6 +6,8 @@ are what is read by default, and a meter stops reading before it stops replying.
 
 import asyncio
 import hashlib
+import html
+import itertools
 import json
 import re
 import unicodedata
@@ -73,6 +75,7 @@ LOOK_BEFORE_S: Final = 8.0  # With the POST after it, this stays under `DEADLINE
 STREAM_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=5, sock_connect=5, sock_read=60)
 LONGEST_LINE: Final = 2**20  # A post of 25,000 letters, escaped and with what comes with it; bytes.
 
+FIRST_WORDS: Final = 5
 PAGE: Final = 100
 LEAST: Final = 10
 LOOK: Final = {"mentions": 5, "search": LEAST}  # The smallest pages X allows.
@@ -1168,7 +1171,7 @@ class X:
         except Fault as fault:
             return Unknown(str(fault))
         await self._note_limits(REPLIES, answer)
-        return self._fate(answer, _id(latest.get("id")))
+        return self._fate(answer, _id(latest.get("id")), outgoing.text)
 
     async def _held_back(self, mention: Mention, outgoing: Outgoing) -> Busy | None:
         """What keeps the reply for now: X's limits for replies (X10), or the brand's for money (X8)."""
@@ -1178,11 +1181,12 @@ class X:
         price = PRICES.summoned_reply if mention.addressed else PRICES.reply
         return await self._meter.afford(PRICES.reply_with_link if links(outgoing.text) else price)
 
-    def _fate(self, answer: _Answer, answered_id: str) -> Fate:
-        status, posted = answer.status, _id(_record(answer.body.get("data")).get("id"))
+    def _fate(self, answer: _Answer, answered_id: str, text: str) -> Fate:
+        data = _record(answer.body.get("data"))
+        status, posted = answer.status, _id(data.get("id"))
         if answer.ok:
-            # Ids rise with time: one that is no higher is of another post, whoever gave that answer.
-            if posted and int(posted) > int(answered_id or 0):
+            # Ids rise with time: one that is no higher is of another post, and so is one with other words.
+            if posted and int(posted) > int(answered_id or 0) and _begins_as(data.get("text"), text):
                 return Posted(posted, self._clock.now())
             return Unknown("X did not say what it posted")
         if status == HTTPStatus.FORBIDDEN and "duplicate content" in answer.detail.lower():
@@ -1303,6 +1307,14 @@ def _gone(error: Record) -> str:
 def _says_occupied(body: Record) -> bool:
     told = [body, *_records(body.get("errors"))]
     return any(_text(one.get("connection_issue")) == "TooManyConnections" for one in told)
+
+
+def _begins_as(said: object, text: str) -> bool:
+    """Whether a post that X shows may be ours by its first words; X rewrites links and cuts long texts."""
+    begins = itertools.takewhile(lambda word: not links(word), text.split())
+    ours = " ".join(itertools.islice(begins, FIRST_WORDS))
+    theirs = " ".join(html.unescape(said).split()) if isinstance(said, str) else ""
+    return unicodedata.normalize("NFC", ours) in unicodedata.normalize("NFC", theirs)
 
 
 def _is_ours(body: Record) -> bool:

@@ -291,6 +291,8 @@ def others(client: Client) -> list[object]:
             {"data": {"id": client.spoken_to, "text": WORDS}},
             {"data": {"id": "12", "text": WORDS}},
             {"data": {"id": "no id", "text": WORDS}},
+            {"data": {"id": "9" * 19, "text": "@tom We have found your umbrella."}},
+            {"data": {"id": "9" * 19}},
         ],
         "reddit": [{"json": {"errors": [], "data": {"things": [{"kind": "t1", "data": comment}]}}}],
         "mastodon": [

@@ -556,7 +556,7 @@ async def test_a_busy_brand_s_timeline_is_read_back_to_the_mention(server: FakeX
 async def test_no_credits_left_is_said_in_words(x: X) -> None:
     """402: a person must buy some; nothing is out, and nothing is known."""
     answer = under_test._Answer(402, {}, {"title": "CreditsDepleted", "detail": "no credits"})
-    fate = x._fate(answer, "1")
+    fate = x._fate(answer, "1", "We are looking.")
     fault = under_test._fault(answer, NOON)
 
     assert isinstance(fate, Busy)
