@@ -44,7 +44,9 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Check, show and explain the settings.", no_args_is_help=True)
 store_app = typer.Typer(help="The store's own files.", no_args_is_help=True)
-dead_app = typer.Typer(help="What could not be handled: list it, put it back.", invoke_without_command=True)
+dead_app = typer.Typer(
+    help="What could not be handled: list, show, put back, drop.", invoke_without_command=True
+)
 plugins_app = typer.Typer(
     help="Platforms: list those installed, begin one of your own.", no_args_is_help=True
 )
@@ -62,6 +64,7 @@ app.add_typer(model_app, name="model", rich_help_panel="Look inside")
 app.add_typer(dead_app, name="dead-letters", rich_help_panel="Daily work")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Letters = Annotated[list[str], typer.Argument(help="The ids that the list shows, or all.")]
 Demo = Annotated[bool, typer.Option("--demo", help="Look at the demo's store, not your own.")]
 BrandFile = Annotated[
     Path | None, typer.Option("--config", "-c", help="The brand file; HEARD_HOME/brand.yaml without one.")
@@ -341,7 +344,7 @@ def _drawn(made: "Report", shape: Shape) -> str:
 
 @dead_app.callback()
 def dead_letters(context: typer.Context, as_json: Json = False, demo: Demo = False) -> None:
-    """What could not be handled: list it (as without a command), put it back."""
+    """What could not be handled: list it (as without a command), show it, put it back, drop it."""
     if context.invoked_subcommand is None:
         dead_list(as_json, demo)
 
@@ -349,28 +352,65 @@ def dead_letters(context: typer.Context, as_json: Json = False, demo: Demo = Fal
 @dead_app.command("list")
 def dead_list(as_json: Json = False, demo: Demo = False) -> None:
     """List what could not be handled, with the reason."""
-    from config import readers
+    from config import letters
 
-    letters = _run(readers.dead_letters(demo))
+    found = _run(letters.every(demo))
     if as_json:
-        _print_json([letter.as_json() for letter in letters])
+        _print_json([letter.as_json() for letter in found])
         return
-    for letter in letters:
+    for letter in found:
         typer.echo(letter.sentence())
-    if not letters:
+    if not found:
         _say("No dead letters.")
 
 
-@dead_app.command("retry")
-def dead_retry(
-    letter: Annotated[str, typer.Argument(help="The id that the list shows, or all.")],
+@dead_app.command("show")
+def dead_show(
+    letter: Annotated[str, typer.Argument(help="The id that the list shows.")],
+    as_json: Json = False,
     demo: Demo = False,
 ) -> None:
-    """Put a dead letter back on its line."""
-    from config import readers
+    """Show one dead letter: what went wrong, and its case."""
+    from config import letters
 
-    done = _run(readers.retry(demo, letter))
-    typer.echo(f"{done} put back")
+    shown = _run(letters.show(demo, letter))
+    if as_json:
+        _print_json(shown.as_json())
+    else:
+        typer.echo(shown.text())
+
+
+@dead_app.command("retry")
+def dead_retry(wanted: Letters, as_json: Json = False, demo: Demo = False) -> None:
+    """Put dead letters back on their line."""
+    from config import letters
+
+    _counted(_run(letters.retry(demo, wanted)), "put back", as_json)
+
+
+@dead_app.command("drop")
+def dead_drop(
+    wanted: Letters,
+    why: Annotated[str, typer.Option("--why", help="Noted on their cases.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Json = False,
+    demo: Demo = False,
+) -> None:
+    """Throw dead letters away. Their cases stay where they are, and say who did it and why."""
+    from config import letters
+
+    if not yes:
+        _say("What a dropped dead letter asked for is never done: a customer may get no answer.")
+        if not typer.confirm("Drop it?" if len(wanted) == 1 else "Drop them?", err=True):
+            raise typer.Exit(1)
+    _counted(_run(letters.drop(demo, wanted, why=why or "no reason given")), "dropped", as_json)
+
+
+def _counted(done: int, what: str, as_json: bool) -> None:
+    if as_json:
+        _print_json({what.replace(" ", "_"): done})
+    else:
+        typer.echo(f"{done} {what}")
     raise typer.Exit(0 if done else 1)
 
 

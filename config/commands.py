@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, Final
 
 import structlog
 import typer
@@ -29,7 +29,7 @@ from config.brand import load_brand as load_brand_file
 from config.explain import Shown
 from config.init import start_files
 from config.lengths import read_length
-from config.logs import set_up_logs
+from config.logs import nowhere, set_up_logs
 from config.models import BUNDLED_NAME, Choice, Listed, Models, WorseThan, models_of
 from config.places import Place, brand_file, demo_brand, here, own_brand, quick_demo
 from config.play import Progress as Told
@@ -130,8 +130,8 @@ async def demo_live(
 
     place = here(demo=True)
     recording = _demo(place, place.folder, weather)
-    with recording.held(again=again) as goes_on, _nowhere() as nowhere:
-        set_up_logs(place.folder, level="info", stream=nowhere)
+    with recording.held(again=again) as goes_on, nowhere() as unseen:
+        set_up_logs(place.folder, level="info", stream=unseen)
         if goes_on:
             typer.echo("Going on with the day where it was left; --again starts it over.", err=True)
         await running.demo(
@@ -204,10 +204,10 @@ async def what_if(
     warnings = (*changed.warnings, *_unreadable(past.feed))
     with (
         TemporaryDirectory(prefix="heard-what-if-") as folder,
-        _nowhere() as nowhere,
+        nowhere() as unseen,
         _bar(past.feed) as told,
     ):
-        set_up_logs(Path(folder), level=place.settings.log.level, stream=nowhere)
+        set_up_logs(Path(folder), level=place.settings.log.level, stream=unseen)
         found = await compared(
             past, brand, changed, model, Path(folder), answers_per_hour=answers_per_hour, progress=told
         )
@@ -255,16 +255,11 @@ def _unreadable(feed: Feed) -> tuple[str, ...]:
 
 async def _play(recording: Recording, place: Place, *, again: bool) -> tuple[Summary, float]:
     started = time.perf_counter()
-    with recording.held(again=again), _nowhere() as nowhere, _bar(recording.feed) as told:
+    with recording.held(again=again), nowhere() as unseen, _bar(recording.feed) as told:
         # Only the log file: standard output is the summary's, standard error the progress bar's.
-        set_up_logs(recording.folder, level=place.settings.log.level, stream=nowhere)
+        set_up_logs(recording.folder, level=place.settings.log.level, stream=unseen)
         summary = await play_fast(recording, load_model(recording.brand), progress=told)
     return summary, time.perf_counter() - started
-
-
-def _nowhere() -> TextIO:
-    """A stream that keeps nothing."""
-    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 @contextmanager
@@ -340,8 +335,8 @@ async def listen(
     brand = own_brand(config) if config is not None or brand_file(config).exists() else None
     if not words and brand is None:
         raise WrongUsage("say what to listen for: --keyword WORD")
-    with _nowhere() as nowhere, TemporaryDirectory(prefix="heard-listen-") as folder:
-        set_up_logs(Path(folder), level="error", stream=nowhere)
+    with nowhere() as unseen, TemporaryDirectory(prefix="heard-listen-") as folder:
+        set_up_logs(Path(folder), level="error", stream=unseen)
         lines = heard(
             platform,
             words,

@@ -6,6 +6,7 @@ does not grow for ever, so that ``heard doctor`` has something to look at.
 
 import logging
 import logging.handlers
+import os
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
@@ -60,6 +61,11 @@ CHATTY: Final = (
     "uvicorn.error",
 )
 """Loggers of libraries that say at their lower levels what no log of ours may hold, or far too much."""
+
+
+def nowhere() -> TextIO:
+    """A stream that keeps nothing: for commands whose output is what was asked, and nothing else."""
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def set_up_logs(

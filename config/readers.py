@@ -1,4 +1,4 @@
-"""What the reading commands show: the queue, one case, the dead letters; `config.report` has the report."""
+"""What the reading commands show: the queue and one case. `config.report` and `config.letters` have more."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +11,6 @@ from casework.timeline import TimelineEntry
 from config.places import here, quick_demo
 from streams.case_store import CaseStore
 from streams.connection import Store, open_store
-from streams.dead_letters import DeadLetter, DeadLetters
 
 
 @asynccontextmanager
@@ -107,22 +106,23 @@ class CaseShown:
         lines += [f"why        {case.why}"] if case.why else []
         if case.pause:
             since = f"{case.pause.since:%m-%d %H:%M}"
-            lines.append(f"paused     since {since} by {case.pause.by}: {_plain(case.pause.reason)}")
+            lines.append(f"paused     since {since} by {case.pause.by}: {plain(case.pause.reason)}")
         lines += [f"allowed    {case.permission.way}  {case.permission.why}"] if case.permission else []
-        lines += [f"{m.created_at:%m-%d %H:%M}  “{_plain(m.text)}”" for m in case.mentions]
+        lines += [f"{m.created_at:%m-%d %H:%M}  “{plain(m.text)}”" for m in case.mentions]
         if case.classification:
             judged = case.classification
             lines.append(f"judged     {judged.sentiment}, {judged.intent}, {judged.urgency}")
         if case.draft:
             sources = ", ".join(f"{s.id} {s.title}" for s in case.draft.sources)
-            lines += [f"draft      {_plain(case.draft.text)}", f"based on   {sources or '–'}"]
-        lines += [f"{r.kind:<10} {r.posted_at:%m-%d %H:%M}  {_plain(r.text)}" for r in case.replies]
+            lines += [f"draft      {plain(case.draft.text)}", f"based on   {sources or '–'}"]
+        lines += [f"{r.kind:<10} {r.posted_at:%m-%d %H:%M}  {plain(r.text)}" for r in case.replies]
         lines += [f"promise    {p.name}: {p.state}, due {p.due_at:%m-%d %H:%M} UTC" for p in case.promises]
-        lines += [f"{e.at:%m-%d %H:%M}  {e.by}: {e.what} {_plain(e.detail)}" for e in self.timeline]
+        lines += [f"{e.at:%m-%d %H:%M}  {e.by}: {e.what} {plain(e.detail)}" for e in self.timeline]
         return "\n".join(lines)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """A text for a terminal."""
     # A post must not be able to move the cursor or colour the terminal it is shown on.
     return "".join(c if c.isprintable() else " " if c == "\n" else f"\\u{ord(c):04x}" for c in text)
 
@@ -132,41 +132,3 @@ async def case(demo: bool, case_id: str) -> CaseShown:
     async with stored(demo) as store:
         cases = CaseStore(store)
         return CaseShown(await cases.load(case_id), await cases.timeline(case_id))
-
-
-# ── dead letters ─────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class LetterShown:
-    """One dead letter."""
-
-    letter: DeadLetter
-
-    def as_json(self) -> dict[str, object]:
-        """Plain values for JSON."""
-        return asdict(self.letter)
-
-    def sentence(self) -> str:
-        """One line for a terminal."""
-        letter = self.letter
-        return f"{letter.id:<24} {letter.where or letter.case_id:<16} {letter.reason}"
-
-
-async def dead_letters(demo: bool) -> list[LetterShown]:
-    """All dead letters."""
-    async with stored(demo) as store:
-        return [LetterShown(letter) async for letter in DeadLetters(store).every()]
-
-
-async def retry(demo: bool, wanted: str) -> int:
-    """Put back one dead letter, or all that can be; returns how many."""
-    async with stored(demo) as store:
-        dead = DeadLetters(store)
-        letters = [letter async for letter in dead.every()]
-        chosen = (
-            [x for x in letters if x.topic] if wanted == "all" else [x for x in letters if x.id == wanted]
-        )
-        if not chosen and wanted != "all":
-            raise HeardError(f"there is no dead letter {wanted}")
-        return sum([await dead.retry(letter) for letter in chosen])

@@ -31,6 +31,7 @@ from config.summary import Summary, summarise
 from config.usage import WrongUsage
 from config.wiring import EVERYWHERE, STAGES, Accounts, Line, Model, own_handles, put_together
 from escalation.bell import Bell
+from escalation.letters import LetterWatch, TellWords, tell_nobody
 from escalation.spikes import Tell, tell_log
 from listener.rereading import Rereader
 from platforms.feed import Feed, load_feed, shifted
@@ -53,6 +54,7 @@ REACH_EVERY_S: Final = 1.0
 LOOK_EVERY_S: Final = 1.0
 SWEEP_EVERY_S: Final = 1.0
 DIGEST_EVERY_S: Final = 30.0
+LETTERS_EVERY_S: Final = 15.0
 REPORT_EVERY_S: Final = 5.0
 REREAD_EVERY_S: Final = 120.0
 SLACK_AGAIN_S: Final = 5.0
@@ -74,7 +76,9 @@ class _Running:
 
 
 @asynccontextmanager
-async def _stages(line: Line, store: Store, *, promises: bool = True) -> AsyncIterator[_Running]:
+async def _stages(
+    line: Line, store: Store, *, promises: bool = True, tell_letters: TellWords = tell_nobody
+) -> AsyncIterator[_Running]:
     """The line's consumers and its clocks; all end with the block, or with a store of our own."""
     bell = Bell()
     async with asyncio.TaskGroup() as tasks:
@@ -83,6 +87,8 @@ async def _stages(line: Line, store: Store, *, promises: bool = True) -> AsyncIt
         if promises:
             bell.every(SWEEP_EVERY_S, "promises", line.promise_clock.sweep)
             bell.every(SWEEP_EVERY_S, "recounting", line.recounter.recount)
+            letters = LetterWatch(line.dead, line.clock, tell_letters)
+            bell.every(LETTERS_EVERY_S, "dead letters", letters.look)
             running.append(tasks.create_task(line.spike_clock.run()))
         bell.begin()
         try:
@@ -310,7 +316,10 @@ async def up(
         owner = await line.cursors.claim(LIVE)
         if owner != LIVE:
             raise HeardError(f"this store holds a recorded day ({owner}); use another HEARD_HOME or database")
-        running = await stack.enter_async_context(_stages(line, store, promises="promises" in parts))
+        letters = telling.tell_letters if telling is not None else tell_nobody
+        running = await stack.enter_async_context(
+            _stages(line, store, promises="promises" in parts, tell_letters=letters)
+        )
         tasks = running.tasks
         tasks.create_task(_follow_brand(line, brand.source, telling))
         tasks.create_task(_follow_years(line))

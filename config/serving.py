@@ -100,6 +100,7 @@ def desk(
         approvals=approvals_of(line.brand),
         trouble=trouble or _no_trouble,
         preview=preview,
+        dead=line.dead,
     )
 
 

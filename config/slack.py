@@ -135,6 +135,14 @@ class SlackSide:
         except SlackTrouble as trouble:
             log.warning("managers not told of the settings", why=str(trouble))
 
+    async def tell_letters(self, words: str) -> None:
+        """Tell managers of dead letters.
+
+        Raises:
+            SlackTrouble: they were not told.
+        """
+        await _tell_managers(self.brand, self.web, boards.letters(words))
+
     async def check_ladders(self, brand: Brand) -> None:
         """Warn managers of people and channels on a ladder that Slack does not know."""
         try:

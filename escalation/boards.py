@@ -274,6 +274,11 @@ def settings_trouble(words: str) -> Payload:
     return Payload(text, (section(said, "settings"), quote(words, "settings:what")))
 
 
+def letters(words: str) -> Payload:
+    """What is to say of dead letters, for managers."""
+    return Payload(words.replace("*", "").replace("`", ""), (section(words, "letters"),))
+
+
 # ── at risk, still on it ─────────────────────────────────────────────────────────────────────────
 
 

@@ -1,19 +1,32 @@
 """What could not be handled: kept with its reason, listed, and put back on its line by command."""
 
 import hashlib
+import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import structlog
+
+from casework import moves
 from casework.case import Topic
-from casework.errors import HeardError
+from casework.errors import HeardError, IllegalMove, NoSuchCase
 from streams import topics
-from streams.case_store import Entry
+from streams.case_store import CaseStore, Entry
 from streams.connection import Store
+
+ID: Final = re.compile(r"([0-9]{1,2})/([0-9]{1,15}-[0-9]{1,15})", re.ASCII)
+log = structlog.get_logger(__name__)
 
 RAW_KEPT: Final = 10_000
 """How much of an unreadable line is kept, in characters: enough to find and mend it."""
+
+_TOLD: Final = "heard:dead:told"
+_TELLING: Final = "heard:dead:telling"
+_TELL_MS: Final = 60_000
+"""How long one process tells before another may: longer than any call to a chat takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +39,20 @@ class DeadLetter:
     case_id: str = ""
     topic: str = ""
     where: str = ""
+    raw: str = ""
+
+    @property
+    def entry_ms(self) -> int:
+        """When the store took it, by its own clock."""
+        return int(self.id.partition("/")[2].partition("-")[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How many dead letters people were last told of, and when."""
+
+    count: int
+    at: datetime
 
 
 class DeadLetters:
@@ -65,6 +92,30 @@ class DeadLetters:
                 pipe.xlen(topics.dead_key(partition))
             return sum(await pipe.execute())
 
+    async def find(self, letter_id: str) -> DeadLetter:
+        """One dead letter.
+
+        Raises:
+            HeardError: there is none with this id.
+        """
+        partition, entry_id = _parse(letter_id)
+        found: Any = await self._writes.xrange(topics.dead_key(partition), entry_id, entry_id)
+        if not found:
+            raise HeardError(f"there is no dead letter {letter_id}; heard dead-letters list shows them")
+        return _letter(partition, found[0][0].decode(), found[0][1])
+
+    async def drop(self, *letters: DeadLetter) -> int:
+        """Throw dead letters away, to the last byte; returns how many were still there."""
+        by_partition: dict[int, list[str]] = {}
+        for letter in letters:
+            partition, entry_id = _parse(letter.id)
+            by_partition.setdefault(partition, []).append(entry_id)
+        dropped = 0
+        for partition, ids in by_partition.items():
+            done: Any = await self._writes.fcall("heard1_drop", 1, topics.dead_key(partition), *ids)
+            dropped += int(done)
+        return dropped
+
     async def retry(self, letter: DeadLetter) -> bool:
         """Put a dead letter back on its line; False when somebody else did.
 
@@ -79,6 +130,47 @@ class DeadLetters:
         alert = found[0][1].get(b"a", b"") if found else b""
         keys = (topics.dead_key(partition), key)
         return bool(await self._writes.fcall("heard1_revive", 2, *keys, entry_id, letter.case_id, alert))
+
+    async def throw_away(
+        self, letter: DeadLetter, cases: CaseStore, *, by: str, why: str, at: datetime
+    ) -> bool:
+        """Drop one; False when somebody else was faster. Its case says first who did, and why."""
+        if letter.case_id:
+            said = f"dead letter dropped ({letter.topic}: {letter.reason}): {why}"
+            try:
+                await cases.move(letter.case_id, lambda case: moves.note(case, by=by, at=at, text=said))
+            except (NoSuchCase, IllegalMove) as error:
+                log.info("no case to note it on", letter=letter.id, why=str(error))
+        log.warning("dead letter dropped", letter=letter.id, case=letter.case_id, by=by)
+        return await self.drop(letter) > 0
+
+    # ── who was told ─────────────────────────────────────────────────────────────────────────────
+
+    async def told(self) -> Told | None:
+        """What people were last told; None if never, or that all was handled."""
+        # Any: redis-py's stubs promise texts that a client without decoding never gives.
+        raw: Any = await self._writes.get(_TOLD)
+        if raw is None:
+            return None
+        count, _, at = raw.decode().partition(" ")
+        return Told(int(count), datetime.fromisoformat(at))
+
+    async def note_told(self, told: Told | None) -> None:
+        """Remember what people were told; None: that all is handled."""
+        if told is None:
+            await self._writes.delete(_TOLD)
+        else:
+            await self._writes.set(_TOLD, f"{told.count} {told.at.isoformat()}")
+
+    @asynccontextmanager
+    async def telling(self) -> AsyncIterator[bool]:
+        """Whether this process is the one that tells now; nobody else is for a minute, or until this ends."""
+        mine = bool(await self._writes.set(_TELLING, "1", nx=True, px=_TELL_MS))
+        try:
+            yield mine
+        finally:
+            if mine:
+                await self._writes.delete(_TELLING)
 
 
 def line_key(where: str, raw: str) -> str:
@@ -95,11 +187,12 @@ def _letter(partition: int, entry_id: str, fields: dict[bytes, bytes]) -> DeadLe
         case_id=text.get("c", ""),
         topic=text.get("t", ""),
         where=text.get("w", ""),
+        raw=text.get("raw", ""),
     )
 
 
 def _parse(letter_id: str) -> tuple[int, str]:
-    partition, _, entry_id = letter_id.partition("/")
-    if not partition.isdigit() or not entry_id:
-        raise HeardError(f"{letter_id!r} is not the id of a dead letter")
-    return int(partition), entry_id
+    match = ID.fullmatch(letter_id)
+    if match is None or int(match[1]) >= topics.PARTITIONS:
+        raise HeardError(f"{letter_id!r} is not the id of a dead letter: one looks like 17/1762171200000-0")
+    return int(match[1]), match[2]

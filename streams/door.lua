@@ -94,6 +94,26 @@ local function revive(keys, argv)
   return 1
 end
 
+-- Without these entries, and without their bytes: what is deleted from a stream stays in its memory and in its files
+-- until its neighbours go too. So the stream is written anew. KEYS: dead letters. ARGV: dead ids….
+local function drop(keys, argv)
+  local dropped = 0
+  for _, id in ipairs(argv) do dropped = dropped + redis.call('XDEL', keys[1], id) end
+  if dropped == 0 then return 0 end
+  local last = redis.call('XINFO', 'STREAM', keys[1])
+  local newest
+  for i = 1, #last, 2 do if last[i] == 'last-generated-id' then newest = last[i + 1] end end
+  local left = redis.call('XRANGE', keys[1], '-', '+')
+  redis.call('DEL', keys[1])
+  for _, entry in ipairs(left) do
+    local args = {}
+    for i, part in ipairs(entry[2]) do args[i] = part end
+    redis.call('XADD', keys[1], entry[1], unpack(args))
+  end
+  if #left > 0 then redis.call('XSETID', keys[1], newest) end
+  return dropped
+end
+
 -- What a limit has left, and when its slots fall out of its stretch: a slot is counted until the last instant in
 -- it is older than the stretch. Slots that are out are deleted. Returns left, {slot…} and each slot's sum.
 local SLOTS = 60
@@ -253,3 +273,4 @@ redis.register_function('heard1_settle', settle)
 redis.register_function('heard1_bury', bury)
 redis.register_function('heard1_pass_over', pass_over)
 redis.register_function('heard1_revive', revive)
+redis.register_function('heard1_drop', drop)

@@ -16,6 +16,7 @@ from casework import words
 from casework.case import Status
 from casework.decisions import IN_API, Action, Ask, Refused
 from casework.errors import Conflict, HeardError, IllegalMove, NoSuchCase, NotAllowedHere, TextChanged
+from webdesk import letters
 from webdesk.actions import perform
 from webdesk.api_models import CaseOut, CasePage, HealthOut, HealthPage, MoveBody, case_out
 from webdesk.desk import Desk
@@ -58,6 +59,8 @@ def router(desk: Desk) -> APIRouter:
 
     _add_readings(api, desk)
     _add_moves(api, desk)
+    if desk.dead is not None:
+        letters.add_api(api, desk, desk.dead)
     return api
 
 

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from casework import words
 from casework.errors import HeardError, NoSuchCase
 from streams.connection import LOST
-from webdesk import api, forms, pages, preview
+from webdesk import api, forms, letters, pages, preview
 from webdesk.desk import Desk
 from webdesk.live import Live
 from webdesk.render import STATIC
@@ -55,6 +55,8 @@ def create_app(desk: Desk) -> FastAPI:
     app.include_router(api.router(desk))
     app.include_router(pages.router(reader, live))
     app.include_router(forms.router(reader))
+    if desk.dead is not None:
+        app.include_router(letters.pages(reader, desk.dead))
     if desk.preview is not None:
         app.include_router(preview.router(reader, desk.preview))
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

@@ -9,6 +9,7 @@ from casework.clock import Clock
 from casework.decisions import Circumstances
 from casework.sla import Promises
 from streams.case_store import CaseStore
+from streams.dead_letters import DeadLetters
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,8 @@ class Desk:
     ``hosts`` are the Host headers it answers to, with or without a port. ``check`` names what speaks
     against an edited text: a `Hard` objection refuses it, a plain one is shown. ``measure`` counts a
     text as the platform does: used, limit. ``speed`` is how fast ``clock`` runs against the browser's.
-    ``preview`` is what the preview page shows; without one there is no such page.
+    ``preview`` is what the preview page shows, ``dead`` the page of dead letters; without one there is no
+    such page.
     ``approvals`` is how many people must approve a reply in a case; ``trouble`` is why other desks do not
     show a case, empty where they do.
     """
@@ -82,6 +84,7 @@ class Desk:
     live: bool
     speed: float = 1.0
     preview: Preview | None = None
+    dead: DeadLetters | None = None
     approvals: Callable[[Case], int] = lambda _case: 1
     trouble: Callable[[str], Awaitable[str]] = _none
 

@@ -39,6 +39,7 @@ class Pages:
             live=desk.live,
             speed=desk.speed,
             preview=desk.preview is not None,
+            dead_letters=desk.dead is not None,
         )
 
     def _when(self, instant: datetime) -> Markup:

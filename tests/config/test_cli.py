@@ -29,6 +29,7 @@ from streams.dead_letters import DeadLetters
 from tests.config.conftest import Command
 from tests.escalation.test_alerts import HandHerald
 from tests.fakes.cases import MAY_SEND, NOON, PROMISES, a_draft, a_mention, judged
+from tests.fakes.letters import bury_case
 from tests.fakes.model import LookUpModel
 from tests.fakes.waiting import until
 
@@ -350,6 +351,30 @@ def test_dead_letters(heard: Command, case_id: str) -> None:
     refused = heard("dead-letters", "retry", letter["id"])
     assert (refused.code, "mend it there" in refused.err) == (1, True)
     assert heard("dead-letters", "retry", "no-such").code == 1
+    assert "line 7 is not JSON" in heard("dead-letters", "show", letter["id"]).out
+
+
+def test_a_dead_letter_is_shown_with_its_case_put_back_and_dropped(
+    heard: Command, server: str, case_id: str
+) -> None:
+    """Nothing is dropped without a yes; the case says who dropped it and why."""
+    buried = asyncio.run(_bury(server, case_id))
+    shown = heard("dead-letters", "show", buried)
+    assert all(word in shown.out for word in ("KeyError in stage", case_id, "heard: draft"))
+    assert json.loads(heard("dead-letters", "show", buried, "--json").out)["case"]["id"] == case_id
+
+    assert heard("dead-letters", "drop", buried).code == 1
+    assert heard("dead-letters", "retry", buried, "--json").out == '{"put_back": 1}\n'
+    assert heard("dead-letters", "show", buried).code == 1
+
+    dropped = heard("dead-letters", "drop", asyncio.run(_bury(server, case_id)), "--yes", "--why", "spam")
+    assert (dropped.code, dropped.out) == (0, "1 dropped\n")
+    assert "dead letter dropped (classified: KeyError in stage): spam" in heard("case", case_id).out
+
+
+async def _bury(url: str, case_id: str) -> str:
+    async with open_store(url, Path()) as store:
+        return (await bury_case(store, await CaseStore(store).load(case_id))).id
 
 
 def test_pause_and_resume(heard: Command, server: str) -> None:
