@@ -136,7 +136,7 @@ LEGAL: dict[Move, frozenset[Status]] = {
     Move.AMEND: ALL - FINAL - IN_FLIGHT,
     Move.WITHDRAW: ALL - FINAL,
     Move.EXPIRE: ALL - FINAL - IN_FLIGHT,
-    Move.ERASE: ALL,
+    Move.ERASE: ALL - IN_FLIGHT,
 }
 """Which statuses each move may start from. Hearing starts from nothing: it makes the case."""
 

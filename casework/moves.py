@@ -26,6 +26,7 @@ from casework.case import (
 from casework.classification import Classification
 from casework.draft import Draft, ReplyKind
 from casework.errors import IllegalMove, NotAllowedHere, TextChanged
+from casework.forgetting import Marks, unnamed
 from casework.mention import Author, Mention
 from casework.pause import Pause, stretches
 from casework.reply import Outgoing, Permission, Reply, Way
@@ -93,7 +94,7 @@ def _moved(
         changes["snoozed_until"], changes["rested"] = None, None
     if case.pause is not None and changes.get("status") in DONE:
         # Nothing is owed any more, so nothing stands still.
-        changes["pauses"] = _ended(case.pauses, by=by, at=at)
+        changes["pauses"] = _ended(changes.get("pauses", case.pauses), by=by, at=at)
     if "draft" in changes:
         # Whoever approved the draft before approved other words.
         changes["approvals"] = ()
@@ -865,47 +866,70 @@ def withdraw(case: Case, *, mention_key: str, at: datetime) -> Moved:
     )
 
 
-def expire(case: Case, *, at: datetime, why: str) -> Moved:
+def expire(case: Case, *, at: datetime, why: str, marks: Marks | None = None) -> Moved:
     """The posts were kept for as long as they may be: their words and whose they were go, the rest stays.
 
-    A case that is still open ends: nobody can answer what nobody can read any more (R4).
+    A case that is still open ends: nobody can answer what nobody can read any more (R4). With ``marks`` the
+    ids of the author and the posts go too.
     """
-    mentions = tuple(redacted(mention) for mention in case.mentions)
+    left = _left(case, marks)
     return _moved(
         case,
         Move.EXPIRE,
         by=HEARD,
         at=at,
         detail=why,
-        mentions=mentions,
-        author=mentions[-1].author,
         status=Status.CLOSED if case.open else case.status,
         why=why,
-        draft=None,
-        outgoing=None,
-        promises=release(case.promises, at),
+        promises=release(left.promises, at),
+        **_without_words(left),
     )
 
 
-def erase(case: Case, *, by: str, at: datetime) -> Moved:
-    """Nothing a person wrote or said of them stays: ids and times only."""
-    mentions = tuple(redacted(mention) for mention in case.mentions)
+def erase(case: Case, *, by: str, at: datetime, marks: Marks | None = None) -> Moved:
+    """Nothing a person wrote or said of them stays: times only, and ids, or marks in their place."""
+    left = _left(case, marks)
     return _moved(
         case,
         Move.ERASE,
         by=by,
         at=at,
         status=Status.ERASED,
-        mentions=mentions,
-        author=mentions[-1].author,
         classification=None,
-        draft=None,
-        outgoing=None,
-        replies=tuple(replace(reply, text="") for reply in case.replies),
-        rejections=(),
         why="",
-        promises=release(case.promises, at),
+        promises=release(left.promises, at),
+        **_without_words(left),
     )
+
+
+def _left(case: Case, marks: Marks | None) -> Case:
+    if marks is not None:
+        return unnamed(case, marks)
+    mentions = tuple(redacted(mention) for mention in case.mentions)
+    replies = tuple(replace(reply, text="") for reply in case.replies)
+    return replace(case, mentions=mentions, author=mentions[-1].author, replies=replies)
+
+
+class _Wordless(TypedDict):
+    mentions: tuple[Mention, ...]
+    author: Author
+    draft: None
+    outgoing: None
+    replies: tuple[Reply, ...]
+    rejections: tuple[str, ...]
+    pauses: tuple[Pause, ...]
+
+
+def _without_words(left: Case) -> _Wordless:
+    return {
+        "mentions": left.mentions,
+        "author": left.author,
+        "draft": None,
+        "outgoing": None,
+        "replies": left.replies,
+        "rejections": (),
+        "pauses": left.pauses,
+    }
 
 
 # ── promises, shared ─────────────────────────────────────────────────────────────────────────────

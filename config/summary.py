@@ -88,6 +88,12 @@ async def summarise(
             replies[case.platform, reply.answers] = replies.get((case.platform, reply.answers), 0) + 1
     if feed is not None:
         summary.mentions = feed.lines
+        marks = await cases.marks.get()
+        for item in feed.recorded:
+            # Whoever was forgotten is known by a mark, and nothing of theirs is lost.
+            if (outcome := outcomes.get(marks.key(item.mention.key))) is not None:
+                outcomes[item.mention.key] = outcome
+                held_keys.add(item.mention.key)
         summary.lost = _lost(feed, outcomes, held_keys)
     else:
         summary.mentions = summary.received

@@ -574,8 +574,9 @@ class Delivery:
 
         To be said once the case itself holds them no more; what is said is not forgotten.
         """
-        await self._cards.gone(mention_key)
-        await self._cards.dirty(f"{GONE}:{mention_key}", at=self._clock.now(), urgent=True)
+        known_as = await self._cards.shown_as(mention_key)
+        await self._cards.gone(known_as)
+        await self._cards.dirty(f"{GONE}:{known_as}", at=self._clock.now(), urgent=True)
 
     async def _take_words_away(self, mention_key: str) -> None:
         case_id = await self._cases.case_of(mention_key)

@@ -7,7 +7,7 @@ crash campaigns all use this one.
 import asyncio
 import hashlib
 import sqlite3
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -106,6 +106,27 @@ class ReplyRecord:
         """Forget a reply; one that is not there is fine."""
         with self._open() as db:
             db.execute("DELETE FROM replies WHERE id = ?", (reply_id.removeprefix("reply-"),))
+
+    def forget(self, marks: Mapping[str, str]) -> None:
+        """Keep of the replies to these mentions when there were some, and the mention's mark.
+
+        The file holds no more of them afterwards.
+        """
+        with self._open() as db:
+            db.execute("PRAGMA secure_delete=ON")
+            for key, mark in marks.items():
+                platform, _, post = key.partition(":")
+                db.execute(
+                    "UPDATE replies SET text = '', in_reply_to = ?, key = replace(key, ?, ?) "
+                    "WHERE platform = ? AND in_reply_to = ?",
+                    (mark.partition(":")[2], key, mark, platform, post),
+                )
+        db = sqlite3.connect(self._path, timeout=30, isolation_level=None)
+        try:
+            db.execute("VACUUM")
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            db.close()
 
     def to(self, mention: Mention) -> list[RecordedReply]:
         """The replies to one mention, oldest first."""

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from streams.connection import Store
+from streams.marks import MarksOf
 
 LEASE: Final = timedelta(seconds=60)
 """So long what is dirty stays with whoever took it; longer than any call of Slack's."""
@@ -63,6 +64,7 @@ class CardIndex:
 
     def __init__(self, store: Store) -> None:
         self._writes = store.writes
+        self._marks = MarksOf(store)
 
     # ── one message ──────────────────────────────────────────────────────────────────────────────
 
@@ -123,13 +125,38 @@ class CardIndex:
         member = f"{quote.channel} {quote.ts} {quote.name}"
         if not mention_keys:
             return False
+        marks = await self._marks.get()
+        # Whoever is forgotten meanwhile is known by marks alone.
         async with self._writes.pipeline(transaction=True) as pipe:
             for key in mention_keys:
-                pipe.sadd(_quotes_key(key), member)
+                pipe.smismember(_GONE, [key, marks.key(key)])
+            answers: Any = await pipe.execute()
+        async with self._writes.pipeline(transaction=True) as pipe:
+            for key, (_, forgotten) in zip(mention_keys, answers, strict=True):
+                pipe.sadd(_quotes_key(marks.key(key) if forgotten else key), member)
             for key in mention_keys:
-                pipe.sismember(_GONE, key)
+                pipe.smismember(_GONE, [key, marks.key(key)])
             answers = await pipe.execute()
-        return any(answers[len(mention_keys) :])
+        return any(gone for both in answers[len(mention_keys) :] for gone in both)
+
+    async def known_as(self, mention_key: str, mark: str, *, at: datetime) -> None:
+        """A mention whose author is forgotten is known by a mark from now on, and every message that quotes
+        it is drawn again without it.
+        """
+        await self.gone(mark)
+        members: Any = await self._writes.smembers(_quotes_key(mention_key))
+        async with self._writes.pipeline(transaction=True) as pipe:
+            for member in members:
+                pipe.sadd(_quotes_key(mark), member)
+            pipe.delete(_quotes_key(mention_key))
+            pipe.srem(_GONE, mention_key)
+            for key in _QUEUE[:2]:
+                pipe.zrem(key, f"gone:{mention_key}")
+            for key in _QUEUE[2:5]:
+                pipe.hdel(key, f"gone:{mention_key}")
+            await pipe.execute()
+        if members:
+            await self.dirty(f"gone:{mark}", at=at, urgent=True)
 
     async def quoting(self, mention_key: str) -> list[Quote]:
         """Every message that shows a mention's words."""
@@ -140,6 +167,11 @@ class CardIndex:
     async def quotes_no_more(self, mention_key: str, quote: Quote) -> None:
         """The message was redacted."""
         await self._writes.srem(_quotes_key(mention_key), f"{quote.channel} {quote.ts} {quote.name}")
+
+    async def shown_as(self, mention_key: str) -> str:
+        """By what a mention is known here: by its mark, once its author is forgotten."""
+        mark = (await self._marks.get()).key(mention_key)
+        return mark if await self._writes.sismember(_GONE, mark) else mention_key
 
     async def gone(self, mention_key: str) -> None:
         """The mention's words may be shown no more, also by what is posted from now on."""

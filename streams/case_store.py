@@ -10,11 +10,13 @@ import structlog
 
 from casework.case import Case, Move, Moved, Send, Status, Topic
 from casework.errors import Conflict, HeardError, NoSuchCase, TryAgainLater
+from casework.forgetting import SIGN, Marks, bare
 from casework.mention import Mention
 from casework.timeline import TimelineEntry
 from streams import codec, topics
 from streams.connection import Store
 from streams.errors import WrongStore
+from streams.marks import MarksOf
 
 log = structlog.get_logger(__name__)
 
@@ -44,10 +46,16 @@ class AlreadySeen:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One move to save, and the entry that it settles."""
+    """One move to save, and the entry that it settles.
+
+    ``left`` is what the timeline before it becomes, where words and ids go: the case's posts are known
+    by their marks from then on, and its threads no more.
+    """
 
     moved: Moved
     settle: Entry | None = None
+    left: tuple[TimelineEntry, ...] | None = None
+    known_as: tuple[Mention, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,7 @@ class CaseStore:
         self._writes = store.writes
         self._reads = store.reads
         self._on_saved = on_saved
+        self.marks = MarksOf(store)
 
     # ── the door ─────────────────────────────────────────────────────────────────────────────────
 
@@ -99,9 +108,10 @@ class CaseStore:
         groups = _by_partition([topics.partition_of_case(write.moved.case.id) for write in writes])
         if not groups:
             return []
+        marks = await self.marks.get()
         async with self._writes.pipeline(transaction=False) as pipe:
             for partition, places in groups.items():
-                call = _Call(partition, [writes[place] for place in places])
+                call = _Call(partition, [writes[place] for place in places], marks)
                 pipe.fcall("heard1_save", len(call.keys), *call.keys, *call.args)
             answers = await self._store.keep(pipe)
         outcomes = _in_place(groups, answers, lambda place, said: _outcome(writes[place].moved, said))
@@ -134,6 +144,30 @@ class CaseStore:
                     raise
         raise TryAgainLater(f"{case_id} never stood still", after=timedelta(seconds=1))
 
+    async def unname(
+        self, case_id: str, decide: Callable[[Case, Marks], Moved], *, labels: bool = False
+    ) -> Case:
+        """A move after which no words and no ids are left: in the case, its timeline, what was heard of it.
+
+        ``labels`` may stay on the timeline.
+
+        Raises:
+            Conflict: somebody moved the case meanwhile, again and again.
+            HeardError: whatever ``decide`` refuses.
+        """
+        marks = await self.marks.get()
+        for rounds_left in reversed(range(MOVE_ROUNDS)):
+            case = await self.load(case_id)
+            timeline = await self.timeline(case_id)
+            moved = decide(case, marks)
+            left = bare(timeline, labels=labels)
+            (outcome,) = await self.save_all([Write(moved, left=left, known_as=case.mentions)])
+            if outcome is None:
+                return moved.case
+            if isinstance(outcome, Conflict) and not rounds_left:
+                raise outcome
+        raise TryAgainLater(f"{case_id} never stood still", after=timedelta(seconds=1))
+
     async def _untouched(self, case: Case, seen_version: int) -> bool:
         """Whether nobody but the clock has moved the case since a version."""
         if case.version == seen_version:
@@ -157,6 +191,9 @@ class CaseStore:
     async def pass_over(self, mention: Mention, reason: str) -> bool:
         """Record why a mention becomes no case; False when it was heard before."""
         partition = topics.partition_of_mention(mention)
+        marks = await self.marks.get()
+        if await self._writes.hexists(topics.seen_key(partition), marks.key(mention.key)):
+            return False
         keys = (topics.seen_key(partition), topics.dead_key(partition))
         return bool(await self._store.keep_call("heard1_pass_over", keys, mention.key, f"-{reason}"))
 
@@ -218,14 +255,20 @@ class CaseStore:
         groups = _by_partition([topics.partition_of_mention(mention) for mention in mentions])
         if not groups:
             return []
+        marks = await self.marks.get()
         async with self._writes.pipeline(transaction=False) as pipe:
             for partition, places in groups.items():
                 asked = [mentions[place] for place in places]
-                pipe.hmget(topics.seen_key(partition), [mention.key for mention in asked])
+                keys = [name for mention in asked for name in (mention.key, marks.key(mention.key))]
+                pipe.hmget(topics.seen_key(partition), keys)
                 fields = [field for mention in asked for field in topics.thread_fields(mention)]
                 pipe.hmget(topics.threads_key(partition), fields)
             answers = await pipe.execute()
-        seen = _in_place(groups, answers[::2], lambda _, said: _text(said))
+        heard = [
+            _first_of_each([2] * len(places), said)
+            for places, said in zip(groups.values(), answers[::2], strict=True)
+        ]
+        seen = _in_place(groups, heard, lambda _, said: _text(said))
         threads = [
             _first_of_each([len(mentions[place].threads) for place in places], found)
             for places, found in zip(groups.values(), answers[1::2], strict=True)
@@ -237,12 +280,27 @@ class CaseStore:
         """The case that took in a mention, by its key; without its author every partition is asked."""
         platform = key.partition(":")[0]
         asked = [topics.partition_of(platform, author_id)] if author_id else [*topics.all_partitions()]
+        mark = (await self.marks.get()).key(key)
         async with self._writes.pipeline(transaction=False) as pipe:
             for partition in asked:
-                pipe.hget(topics.seen_key(partition), key)
+                pipe.hmget(topics.seen_key(partition), [key, mark])
             answers = await pipe.execute()
-        found = next((_text(said) for said in answers if said is not None), None)
+        found = next((_text(said) for both in answers for said in both if said is not None), None)
         return None if found is None or found.startswith("-") else found
+
+    async def marked(self, keys: Sequence[str]) -> dict[str, str]:
+        """Of the keys of mentions, the marks of those that the store knows by their marks alone."""
+        marks = await self.marks.get()
+        marked = [marks.key(key) for key in keys]
+        async with self._writes.pipeline(transaction=False) as pipe:
+            for partition in topics.all_partitions() if marked else ():
+                pipe.hmget(topics.seen_key(partition), marked)
+            answers = await pipe.execute()
+        return {
+            key: mark
+            for place, (key, mark) in enumerate(zip(keys, marked, strict=True))
+            if any(answer[place] is not None for answer in answers)
+        }
 
     async def new_ids(self, mentions: Sequence[Mention]) -> list[str]:
         """A fresh case id for each mention, in its author's partition. Unused ones leave harmless gaps."""
@@ -261,16 +319,20 @@ class CaseStore:
         return _in_place(groups, numbers, lambda place, number: topics.case_id(number, partitions[place]))
 
     async def opt_out(self, platform: str, author_id: str) -> None:
-        """An author asked not to be answered (X5)."""
+        """An author asked not to be answered (X5). It is kept under a mark: it outlives being forgotten."""
         key = topics.optouts_key(topics.partition_of(platform, author_id))
+        marked = f"{platform}:{(await self.marks.get()).author(platform, author_id)}"
         async with self._writes.pipeline(transaction=False) as pipe:
-            pipe.sadd(key, f"{platform}:{author_id}")
+            pipe.sadd(key, marked)
             await self._store.keep(pipe)
 
     async def opted_out(self, platform: str, author_id: str) -> bool:
         """Whether an author asked not to be answered."""
         key = topics.optouts_key(topics.partition_of(platform, author_id))
-        return bool(await self._writes.sismember(key, f"{platform}:{author_id}"))
+        marked = f"{platform}:{(await self.marks.get()).author(platform, author_id)}"
+        # Any: redis-py's stubs do not know that the answer is a list.
+        asked: Any = await self._writes.smismember(key, [f"{platform}:{author_id}", marked])
+        return any(asked)
 
     # ── due ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -356,7 +418,8 @@ class CaseStore:
         """Everything that was ever heard, as its key and its case id or ``-reason``."""
         for partition in topics.all_partitions():
             async for field, value in self._reads.hscan_iter(topics.seen_key(partition), count=1000):
-                yield field.decode(), value.decode()
+                if not field.startswith(b"@"):
+                    yield field.decode(), value.decode()
 
     # ── open screens ─────────────────────────────────────────────────────────────────────────────
 
@@ -404,8 +467,9 @@ def _in_place(
 class _Call:
     """One call of the door for one partition: its keys and arguments, as `door.lua` reads them."""
 
-    def __init__(self, partition: int, writes: Sequence[Write]) -> None:
+    def __init__(self, partition: int, writes: Sequence[Write], marks: Marks) -> None:
         self._partition = partition
+        self._marks = marks
         self._places: dict[str, int] = {}
         self._blobs: list[bytes] = []
         for name in (topics.due_key, topics.seen_key, topics.threads_key, topics.changes_key):
@@ -438,10 +502,27 @@ class _Call:
                 self._key(topics.status_key(partition, case.status)),
             ),
             (self._key(topics.topic_key(partition, settle.topic)), settle.group, settle.id) if settle else (),
-            [self._blob(codec.write(entry)) for entry in moved.timeline],
+            [self._blob(codec.write(entry)) for entry in (*(write.left or ()), *moved.timeline)],
             [moved.heard] if moved.heard else [],
             [topics.thread_field(case.platform, case.author.id, post) for post in moved.posts],
             [part for send in moved.sends for part in self._send(send)],
+            [self._marks.key(moved.heard)] if moved.heard else [],
+            self._author(case) if moved.heard else (),
+            self._left(write) if write.left is not None else (),
+        )
+
+    def _author(self, case: Case) -> tuple[str, int]:
+        """Under what it would stand that its author was forgotten, and when the post was written."""
+        return topics.forgotten_field(self._marks.author(case.platform, case.author.id)), _ms(
+            case.last.created_at
+        )
+
+    def _left(self, write: Write) -> tuple[object, ...]:
+        named = [mention for mention in write.known_as if not mention.id.startswith(SIGN)]
+        return (
+            len(write.left or ()) + len(write.moved.timeline),
+            [part for mention in named for part in (mention.key, self._marks.key(mention.key))],
+            [field for mention in named for field in topics.thread_fields(mention)],
         )
 
     def _send(self, send: Send) -> tuple[int, int]:

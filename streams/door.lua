@@ -8,6 +8,8 @@
 --  7 keys {case, timeline, status was, status is}   8 settled {stream key, group, entry id} or {}
 --  9 timeline (blobs)   10 seen fields   11 thread fields
 -- 12 sends {stream key, alert (blob), stream key, alert, …}
+-- 13 seen fields that stand for the heard one if its author was forgotten   14 {author's mark, written ms} or {}
+-- 15 what is left once words and ids go: {} or {how many of the timeline, {seen field, its mark, …}, {thread field, …}}
 -- The shared keys 1 to 4 are: due, seen, threads, changes.
 local function save_one(key, blob, write)
   local was, case_id = write[1], write[4]
@@ -15,6 +17,14 @@ local function save_one(key, blob, write)
   for _, field in ipairs(write[10]) do
     local known = redis.call('HGET', key(2), field)
     if known then return {'seen', known} end
+  end
+  for _, field in ipairs(write[13] or {}) do
+    local known = redis.call('HGET', key(2), field)
+    if known then return {'seen', known} end
+  end
+  if write[14] and write[14][1] then
+    local forgotten = redis.call('HGET', key(2), write[14][1])
+    if forgotten and tonumber(forgotten) >= write[14][2] then return {'seen', '-forgotten'} end
   end
   local version = redis.call('HGET', case, 'v')
   if tonumber(version or '0') ~= was then
@@ -27,6 +37,15 @@ local function save_one(key, blob, write)
   else redis.call('ZADD', key(1), write[5], case_id) end
   for _, field in ipairs(write[10]) do redis.call('HSET', key(2), field, case_id) end
   for _, field in ipairs(write[11]) do redis.call('HSET', key(3), field, case_id) end
+  local left = write[15]
+  if left and left[1] then
+    redis.call('LTRIM', timeline, -left[1], -1)
+    for i = 1, #left[2], 2 do
+      redis.call('HDEL', key(2), left[2][i])
+      redis.call('HSET', key(2), left[2][i + 1], case_id)
+    end
+    for _, field in ipairs(left[3]) do redis.call('HDEL', key(3), field) end
+  end
   redis.call('XADD', key(4), 'MAXLEN', '~', '1000', '*', 'c', case_id, 'v', write[2])
   if was == 0 then
     redis.call('ZADD', key(write[7][4]), write[6], case_id)
@@ -84,6 +103,25 @@ local function pass_over(keys, argv)
   local fields = {}
   for i = 3, #argv do fields[#fields + 1] = argv[i] end
   if #fields > 0 then redis.call('XADD', keys[2], '*', unpack(fields)) end
+  return 1
+end
+
+-- An author is forgotten: their opt-out and what was heard of them stay, under marks.
+-- KEYS: seen, threads, opt-outs. ARGV: author's mark, now ms, opt-out, its mark,
+-- how many seen fields, seen field, its mark, …, thread field, ….
+local function forget_author(keys, argv)
+  local before = tonumber(redis.call('HGET', keys[1], argv[1]) or '0')
+  if before < tonumber(argv[2]) then redis.call('HSET', keys[1], argv[1], argv[2]) end
+  if redis.call('SREM', keys[3], argv[3]) == 1 then redis.call('SADD', keys[3], argv[4]) end
+  local seen = tonumber(argv[5])
+  for i = 6, 5 + 2 * seen, 2 do
+    local known = redis.call('HGET', keys[1], argv[i])
+    if known then
+      redis.call('HDEL', keys[1], argv[i])
+      redis.call('HSET', keys[1], argv[i + 1], known)
+    end
+  end
+  for i = 6 + 2 * seen, #argv do redis.call('HDEL', keys[2], argv[i]) end
   return 1
 end
 
@@ -274,3 +312,4 @@ redis.register_function('heard1_bury', bury)
 redis.register_function('heard1_pass_over', pass_over)
 redis.register_function('heard1_revive', revive)
 redis.register_function('heard1_drop', drop)
+redis.register_function('heard1_forget_author', forget_author)

@@ -109,6 +109,11 @@ def optouts_key(partition: int) -> str:
     return f"{{p{partition}}}:optouts"
 
 
+def forgotten_field(mark: str) -> str:
+    """Where among what was heard it stands since when an author is forgotten."""
+    return f"@{mark}"
+
+
 def thread_fields(mention: Mention) -> list[str]:
     """Under which names a mention's case is found by what the same author writes later."""
     return [thread_field(mention.platform, mention.author.id, post) for post in mention.threads]
