@@ -432,6 +432,59 @@ def store_mend(
     _say(mending.mended(demo, found))
 
 
+@app.command(rich_help_panel="Daily work")
+def customer(
+    person: Annotated[str, typer.Argument(help="platform:author-id or platform:@handle, such as x:@maya.")],
+    export: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write everything about them to a file, as JSON.")
+    ] = None,
+    forget: Annotated[bool, typer.Option("--forget", help="Forget them, for good.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Let the export replace a file.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Json = False,
+    demo: Demo = False,
+) -> None:
+    """Say what is known of a person, write it all to a file, or forget them (GDPR Art. 15 and 17)."""
+    from config import customer as customers
+
+    known = _run(customers.known(demo, person))
+    if export is not None:
+        customers.write_export(known, export, force=force)
+        _say(f"Everything about {known.person} is in {export}.")
+    if not forget:
+        if as_json:
+            _print_json(customers.as_json(known))
+        elif export is None:
+            typer.echo(customers.text(known))
+        return
+    if not yes:
+        _say(customers.text(known))
+        _ask_to("Forget them? Nobody can bring it back.")
+    before, done = _run(customers.forget(demo, str(known.person)))
+    if as_json:
+        _print_json(
+            {
+                "person": str(before.person),
+                "cases": done.cases,
+                "dead_letters": done.letters,
+                "waiting": list(done.waiting),
+                "files_written_anew": done.written_anew,
+            }
+        )
+    else:
+        typer.echo(customers.said_of(before, done))
+    raise typer.Exit(0 if done.written_anew else 1)
+
+
+def _ask_to(question: str) -> None:
+    """Go on if whoever is at the terminal says yes."""
+    if not sys.stdin.isatty():
+        raise WrongUsage("nobody is there to say yes: say --yes")
+    if not typer.confirm(question, err=True):
+        _say("Nothing was changed.")
+        raise typer.Exit(1)
+
+
 # ── look inside ──────────────────────────────────────────────────────────────────────────────────
 
 

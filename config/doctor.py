@@ -22,6 +22,7 @@ from responder.wording import load_templates
 from streams.budget import SharedBudget
 from streams.connection import Store, open_store
 from streams.dead_letters import DeadLetters
+from streams.forgetting import ASKED
 from streams.paths import PathReport, PathReports
 from streams.switch import AutomaticPause, PauseSwitch
 
@@ -183,6 +184,10 @@ async def for_store(store: Store) -> list[Check]:
         checks.append(
             Check("dead letters", "warn", f"{letters} could not be handled", "heard dead-letters list")
         )
+    waiting = int(await store.writes.hlen(ASKED))
+    if waiting:
+        people = "1 person waits" if waiting == 1 else f"{waiting} people wait"
+        checks.append(Check("forgetting", "warn", f"{people} to be forgotten to the end", "heard up"))
     by = await PauseSwitch(store).paused_by()
     if by:
         checks.append(Check("sending", "warn", f"stopped by {by}", "heard resume"))

@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 from casework.case import WITH_PEOPLE, Case, due_next, standing
 from casework.errors import HeardError
 from casework.timeline import TimelineEntry
-from config.places import here, quick_demo
+from config.places import Place, here, quick_demo
 from streams.case_store import CaseStore
 from streams.connection import Store, open_store
 
@@ -16,13 +16,20 @@ from streams.connection import Store, open_store
 @asynccontextmanager
 async def stored(demo: bool = False) -> AsyncIterator[Store]:
     """The store of this place, or the demo's: of the day that was played live, or else of the quick one."""
-    place = here(demo=demo)
-    folders = [place.folder, *([quick_demo(place)] if demo else [])]
-    folder = next((one for one in folders if (one / "store").exists()), None)
-    if place.redis_url is None and folder is None:
+    place = place_of(demo)
+    if place.redis_url is None and not (place.folder / "store").exists():
         raise HeardError(f"there is no store in {place.folder} yet: heard demo or heard up makes one")
-    async with open_store(place.redis_url, (folder or place.folder) / "store", insecure=True) as store:
+    async with open_store(place.redis_url, place.folder / "store", insecure=True) as store:
         yield store
+
+
+def place_of(demo: bool) -> Place:
+    """The place whose store a command looks at; the demo's is the day that was played live, if one was."""
+    place = here(demo=demo)
+    quick = quick_demo(place)
+    if demo and not (place.folder / "store").exists() and (quick / "store").exists():
+        return replace(place, folder=quick)
+    return place
 
 
 # ── the queue ────────────────────────────────────────────────────────────────────────────────────

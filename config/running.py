@@ -19,6 +19,7 @@ from casework.errors import HeardError, TryAgainLater
 from config.brand import Brand, reload_if_valid
 from config.checks import Check
 from config.connecting import Connections, connect
+from config.customer import HomeFiles
 from config.doctor import for_brand, for_paths, for_slack, for_store
 from config.heralds import Heralds, LogHerald, TerminalHerald
 from config.lanes import only_one
@@ -34,6 +35,7 @@ from escalation.bell import Bell
 from escalation.letters import LetterWatch, TellWords, tell_nobody
 from escalation.spikes import Tell, tell_log
 from listener.rereading import Rereader
+from listener.retention import Retention
 from platforms.feed import Feed, load_feed, shifted
 from platforms.limits import Budget
 from platforms.platform import Path as ListeningPath
@@ -43,6 +45,7 @@ from streams.budget import SharedBudget
 from streams.claim import UNDISPUTED, SenderClaim
 from streams.connection import LOST, Store, open_store
 from streams.dead_letters import DeadLetters
+from streams.forgetting import People
 from streams.paths import PathReport, PathReports
 from streams.spikes import News
 from webdesk.app import serve
@@ -57,6 +60,7 @@ DIGEST_EVERY_S: Final = 30.0
 LETTERS_EVERY_S: Final = 15.0
 REPORT_EVERY_S: Final = 5.0
 REREAD_EVERY_S: Final = 120.0
+FORGET_EVERY_S: Final = 30.0
 SLACK_AGAIN_S: Final = 5.0
 ASK_YEAR_S: Final = 900.0
 PROFILE_PATIENCE_S: Final = 20.0
@@ -321,6 +325,8 @@ async def up(
             _stages(line, store, promises="promises" in parts, tell_letters=letters)
         )
         tasks = running.tasks
+        if "promises" in parts:
+            _forget_on_time(running, store, line, HomeFiles(place.folder))
         tasks.create_task(_follow_brand(line, brand.source, telling))
         tasks.create_task(_follow_years(line))
         if telling is not None:
@@ -449,10 +455,8 @@ def _listen(running: _Running, store: Store, line: Line, platforms: Mapping[str,
     for feed, path in paths.items():
         running.tasks.create_task(line.listener(feed).run(path))
     running.tasks.create_task(_report(PathReports(store), paths, line.clock))
-    rereader = Rereader(
-        line.cases, line.cursors, platforms, line.clock, store.forget_deleted, line.brand.keeps_posts
-    )
-    # Retention and compliance: what is deleted, edited or kept for too long (X12, R4, B4).
+    rereader = Rereader(line.cases, line.cursors, platforms, line.clock, store.forget_deleted)
+    # Compliance: what is deleted or edited (X12, R4, B4).
     running.bell.every(REREAD_EVERY_S, "looking again", rereader.look_again)
     running.bell.every(REREAD_EVERY_S, "colleagues' answers", rereader.look_for_answers)
 
@@ -471,6 +475,26 @@ async def _report(reports: PathReports, paths: Mapping[str, ListeningPath], cloc
 async def _summed(store: Store, line: Line) -> Summary:
     names = [policy.name for policy in line.promises.policies]
     return await summarise(line.cases, DeadLetters(store), promised=names)
+
+
+def _forget_on_time(running: _Running, store: Store, line: Line, files: HomeFiles) -> None:
+    """What somebody asked to be forgotten, and what was kept for as long as it may be."""
+    people = People(store, line.clock, elsewhere=files)
+
+    async def forget() -> None:
+        await store.forget_deleted()
+        await files.forget_marked(line.cases.marked)
+
+    retention = Retention(
+        line.cases,
+        line.cursors,
+        line.clock,
+        forget,
+        keeps_posts=lambda platform: line.brand.keeps_posts(platform),
+        keeps_labels=lambda: line.brand.privacy.keep_labels,
+    )
+    running.bell.every(FORGET_EVERY_S, "forgetting", people.carry_out)
+    running.bell.every(REREAD_EVERY_S, "retention", retention.sweep)
 
 
 def _replay(brand: Brand, place: Place, clock: Clock) -> ReplayPlatform | None:

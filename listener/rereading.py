@@ -38,16 +38,15 @@ BACK: Final = timedelta(days=2)
 class Rereader:
     """Looks again at the mentions of every case; positions are kept in the store, so a restart goes on.
 
-    ``forget`` makes the store drop what it still has on disk of words that were taken away. ``keeps`` is
-    how long a platform's posts may be kept.
+    ``forget`` makes the store drop what it still has on disk of words that were taken away. What is
+    merely too old is `listener.retention`'s.
     """
 
     cases: CaseStore
     cursors: Cursors
     platforms: Mapping[str, Platform]
     clock: Clock
-    forget: Callable[[], Awaitable[None]]
-    keeps: Callable[[str], timedelta] = lambda _platform: timedelta(days=36_500)
+    forget: Callable[[], Awaitable[object]]
     _looked: dict[str, datetime] = field(default_factory=dict)
 
     async def look_again(self) -> None:
@@ -74,35 +73,13 @@ class Rereader:
         while True:
             page = await self.cases.page(tuple(ALL), limit=PAGE, cursor=cursor)
             here = [case for case in page.cases if case.platform == name]
-            old = [case for case in here if self._is_old(case)]
-            for case in old:
-                withdrawn += await self._move(
-                    case.id, partial(moves.expire, at=self.clock.now(), why=self._kept(name))
-                )
-            due = [
-                (case, mention)
-                for case in here
-                if case not in old
-                for mention in case.mentions
-                if mention.text
-            ]
+            due = [(case, mention) for case in here for mention in case.mentions if mention.text]
             for start in range(0, len(due), AT_ONCE):
                 withdrawn += await self._compare(platform, due[start : start + AT_ONCE])
             cursor = page.cursor
             await self.cursors.set(f"reread/{name}", cursor or "")
             if cursor is None:
                 return withdrawn
-
-    def _is_old(self, case: Case) -> bool:
-        """Whether all that its author wrote would be older than may be kept by the next look."""
-        newest = max(mention.created_at for mention in case.mentions)
-        kept = any(mention.text for mention in case.mentions)
-        return kept and self.clock.now() + EVERY - newest > self.keeps(case.platform)
-
-    def _kept(self, platform: str) -> str:
-        hours = int(self.keeps(platform).total_seconds() // 3600)
-        length = f"{hours // 24} days" if hours >= 72 else f"{hours} hours"
-        return f"posts are kept for {length}"
 
     async def _compare(self, platform: Platform, due: Sequence[tuple[Case, Mention]]) -> int:
         seen = await platform.reread_all([mention for _, mention in due])

@@ -84,6 +84,11 @@ class PressBox:
             pipe.xdel(BOX, *entries)
             await pipe.execute()
 
+    async def every(self) -> list[Stored]:
+        """What is not settled yet, whoever has it."""
+        entries: Any = await self._writes.xrange(BOX)
+        return [Stored(entry.decode(), fields[b"b"], 0) for entry, fields in entries]
+
     async def waiting(self) -> int:
         """How many are not settled yet."""
         return int(await self._writes.xlen(BOX))

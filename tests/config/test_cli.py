@@ -54,7 +54,7 @@ print(code, *sorted(sys.modules))
 """
 COMMANDS = [
     "demo", "up", "replay", "doctor", "init", "queue", "case", "classify", "evaluate", "report",
-    "dead-letters", "config", "pause", "resume", "listen", "plugins", "slack",
+    "dead-letters", "customer", "config", "pause", "resume", "listen", "plugins", "slack",
     "feedback", "model", "store", "train",
 ]  # fmt: skip
 
@@ -375,6 +375,47 @@ def test_a_dead_letter_is_shown_with_its_case_put_back_and_dropped(
 async def _bury(url: str, case_id: str) -> str:
     async with open_store(url, Path()) as store:
         return (await bury_case(store, await CaseStore(store).load(case_id))).id
+
+
+# ── one customer ─────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_customer_is_known_by_id_and_by_handle(heard: Command, case_id: str) -> None:
+    """Counts and ids on the terminal; whoever is unknown, or no name at all, is said."""
+    assert heard("customer", "x:maya").out == heard("customer", "x:@Maya").out
+    assert case_id in heard("customer", "x:maya").out
+    assert "Nothing is known of x:nobody." in heard("customer", "x:nobody").out
+    assert heard("customer", "x:@nobody").code == 1
+    for wrong in ("maya", "x:", ":maya", "x:@"):
+        assert heard("customer", wrong).code == 2
+
+
+def test_everything_about_a_customer_is_exported(heard: Command, case_id: str, tmp_path: Path) -> None:
+    """Every word, readable by its owner only; a file that is there is not replaced by accident."""
+    path = tmp_path / "maya.json"
+    assert heard("customer", "x:maya", "--export", str(path)).code == 0
+    told = json.loads(path.read_text(encoding="utf-8"))
+    assert (told["heard"], told["version"], told["person"]["id"]) == ("customer", 1, "maya")
+    assert told["cases"][0]["mentions"][0]["text"] == "My bag\x1b[2J is lost!"
+    assert [entry["what"] for entry in told["cases"][0]["timeline"]][:2] == ["hear", "classify"]
+    assert path.stat().st_mode & 0o777 == 0o600
+    again = heard("customer", "x:maya", "--export", str(path))
+    assert (again.code, "--force" in again.err) == (2, True)
+    assert heard("customer", "x:maya", "--export", str(path), "--force").code == 0
+
+
+def test_a_customer_is_forgotten(heard: Command, case_id: str) -> None:
+    """Asked first; afterwards nothing is known of them but when that was; and again does no harm."""
+    asked = heard("customer", "x:maya", "--forget")
+    assert (asked.code, "say --yes" in asked.err) == (2, True)
+    assert case_id in heard("customer", "x:maya").out
+    done = heard("customer", "x:@maya", "--forget", "--yes")
+    assert (done.code, "Forgotten: 1 case" in done.out) == (0, True)
+    known = heard("customer", "x:maya").out
+    assert ("Nothing is known of x:maya." in known, "Was forgotten on" in known) == (True, True)
+    assert "bag" not in heard("case", case_id).out
+    again = json.loads(heard("customer", "x:maya", "--forget", "--yes", "--json").out)
+    assert (again["cases"], again["waiting"], again["files_written_anew"]) == (0, [], True)
 
 
 def test_pause_and_resume(heard: Command, server: str) -> None:

@@ -36,6 +36,7 @@ from streams.budget import SharedBudget
 from streams.cards import LEASE, Card, CardIndex
 from streams.case_store import CaseStore, Write
 from streams.connection import Store
+from streams.forgetting import People, Person
 from tests.fakes.cases import MAY_SEND, MINUTE, NOON, PROMISES, a_draft, a_mention, judged
 from tests.fakes.slack_server import BOT_TOKEN, SlackServer, open_slack
 from tests.fakes.slack_things import Message
@@ -818,6 +819,28 @@ async def test_a_redaction_survives_any_death_and_trouble(office: Office) -> Non
     await office.settled(within=5 * MINUTE)
 
     assert secret not in texts(office.slack)
+
+
+async def test_a_forgotten_persons_words_leave_every_message(office: Office, store: Store) -> None:
+    """The card, a line in its thread, and a line that comes only after; the store knows them by marks."""
+    secret = "my card is 4111"
+    case = await office.case(text=secret)
+    await office.announce(case)
+    await office.settled()
+    said = Payload("Again.", (quote(secret, "q"),))
+    await office.delivery.say(case, said, "join:4", quotes=[case.last.key])
+    assert texts(office.slack).count(secret) == 2
+    person = Person(case.platform, case.author.id)
+    await People(store, office.clock).forget(person, by="Mona")
+    await office.settled()
+    assert secret not in texts(office.slack)
+    assert "maya" not in texts(office.slack).casefold()
+    await office.delivery.say(case, said, "join:5", quotes=[case.last.key])
+    await office.settled()
+
+    assert secret not in texts(office.slack)
+    keys = [key.decode() async for key in store.writes.scan_iter(match="{cards}:*")]
+    assert [key for key in keys if case.last.key in key] == []
 
 
 # ── the herald ───────────────────────────────────────────────────────────────────────────────────

@@ -177,20 +177,3 @@ async def test_no_byte_of_a_deleted_text_is_left_on_disk(
 
     assert [post.id for post in gone if post.text.encode() in kept] == []
     assert b"unmistakable-0001-words" in kept
-
-
-async def test_posts_are_kept_as_long_as_they_may_be_and_no_longer(
-    cases: CaseStore, x: Faulty, rereader: Rereader, clock: ManualClock
-) -> None:
-    """Then their words go, and whose they were; a case that nobody answered ends with the reason (R4)."""
-    rereader.keeps = lambda _platform: timedelta(hours=48)
-    case = await with_a_draft(cases, a_mention())
-    clock.advance(timedelta(hours=35))
-    await rereader.look_again()
-    assert (await cases.load(case.id)).last.text
-    clock.advance(timedelta(hours=12))
-    await rereader.look_again()
-    now = await cases.load(case.id)
-
-    assert (now.last.text, now.author.handle, now.draft) == ("", "", None)
-    assert (now.status, now.why) == (Status.CLOSED, "posts are kept for 48 hours")
