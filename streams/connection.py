@@ -23,7 +23,7 @@ from redis.connection import HiredisRespSerializer
 from redis.exceptions import AuthenticationError, OutOfMemoryError, RedisError, ResponseError
 
 from casework.errors import HeardError
-from streams import embedded
+from streams import away, embedded
 from streams.errors import NotCopied, StoreUnavailable, WrongStore
 from streams.topics import PARTITIONS
 
@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 
 FORMAT: Final = 1
 HEADER: Final = "heard:store"
+TRIAL: Final = "heard:trial"
 NO_STORE: Final = (RedisError, OSError)
 """What the store or the way to it raises, and no bug of ours."""
 LOST: Final = (*NO_STORE, AttributeError, TypeError)
@@ -109,6 +110,14 @@ class Store:
     def one_connection(self) -> Redis:
         """A client of one connection, which is the server's sign that its process lives; to be closed."""
         return _client(self.url, WRITE_TIMEOUT_S, connections=1)
+
+    async def trouble(self) -> away.Away | None:
+        """Why nothing can be written, though the server answers; None where it can. May raise `LOST`."""
+        try:
+            await self.writes.set(TRIAL, b"", ex=60)
+        except ResponseError as error:
+            return away.why(error)
+        return None
 
     async def forget_deleted(self) -> bool:
         """Have the server write its files anew, so that what was deleted is on no disk any more (X12).
@@ -266,7 +275,7 @@ async def _prepare(store: Store) -> None:
     except RedisError:
         raise
     except LOST as error:
-        raise StoreUnavailable(f"cannot reach the store at {_shown(store.url)}: {error}") from error
+        raise _silent(store, error) from error
 
 
 def _redis_error(error: BaseException) -> RedisError | None:
@@ -282,16 +291,21 @@ def _explained(error: RedisError, store: Store) -> HeardError:
     if any(isinstance(part, AuthenticationError) for part in (error, error.__cause__)):
         return StoreUnavailable("the store refuses this password: check REDIS_URL")
     if isinstance(error, OutOfMemoryError) or said.startswith("MISCONF") or "No space left" in said:
-        return StoreUnavailable("the store cannot write: its disk or memory is full; free some and restart")
+        full = away.why(error)
+        return StoreUnavailable(f"{full.words}: {full.fix}, and restart")
     if isinstance(error, ResponseError):
         return WrongStore(f"the store at {_shown(store.url)} refuses what Heard needs: {said}")
     if store.server is not None and not store.server.answers():
         return _its_end(store.server)
-    return StoreUnavailable(f"cannot reach the store at {_shown(store.url)}: {said}")
+    return _silent(store, said)
+
+
+def _silent(store: Store, said: object) -> StoreUnavailable:
+    return StoreUnavailable(f"{away.SILENT.words} at {_shown(store.url)}: {said}")
 
 
 def _its_end(server: embedded.EmbeddedServer) -> StoreUnavailable:
-    return StoreUnavailable(f"the embedded store ended: {server.last_words()}; see {server.log}")
+    return StoreUnavailable(f"the embedded store ended: {server.reason()}; see {server.log}")
 
 
 async def _check_server(client: Redis) -> None:

@@ -78,12 +78,18 @@ class EmbeddedServer:
 
     def last_words(self) -> str:
         """The last line of its log, without its time and process id."""
+        return self._last_line().rpartition(" # ")[2].rpartition(" * ")[2].strip()
+
+    def reason(self) -> str:
+        """Why it ended, if it had the time to say so: a notice (``*``) is of its daily work and no reason."""
+        return "it gave no reason, as if it was killed" if " * " in self._last_line() else self.last_words()
+
+    def _last_line(self) -> str:
         try:
             lines = self.log.read_text(errors="replace").splitlines()
         except OSError:
             return "it left no log"
-        last = next((line for line in reversed(lines) if line.strip()), "it said nothing")
-        return last.rpartition(" # ")[2].rpartition(" * ")[2].strip()
+        return next((line for line in reversed(lines) if line.strip()), "it said nothing")
 
     def close(self) -> None:
         """Use it no more; with its last user it ends, and nothing is lost: every write was on disk."""
