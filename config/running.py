@@ -20,7 +20,7 @@ from config.brand import Brand, reload_if_valid
 from config.checks import Check
 from config.connecting import Connections, connect
 from config.customer import HomeFiles
-from config.doctor import for_brand, for_paths, for_slack, for_store
+from config.doctor import for_brand, for_slack, for_store_and_paths
 from config.heralds import Heralds, LogHerald, TerminalHerald
 from config.lanes import only_one
 from config.places import Place
@@ -240,9 +240,9 @@ async def _open_desk(
         return (await summed()).as_json()
 
     async def health() -> Sequence[Check]:
-        paths = await for_paths(store, line.clock.now())
+        held = await for_store_and_paths(store, line.clock.now())
         there = await slack.health() if slack is not None else []
-        return [*await for_store(store), *for_brand(line.brand), *paths, *there]
+        return [*held, *for_brand(line.brand), *there]
 
     token = api_token(place.folder, _secret(place))
     shown = desk(
@@ -378,8 +378,8 @@ def _slack(brand: Brand, place: Place, store: Store, clock: Clock, budget: Budge
 
 async def _for_slack(brand: Brand, place: Place, store: Store, clock: Clock) -> Sequence[Check]:
     """The doctor's lines for whoever opens App Home."""
-    paths = await for_paths(store, clock.now())
-    return [*await for_slack(brand, place), *await for_store(store), *for_brand(brand), *paths]
+    held = await for_store_and_paths(store, clock.now())
+    return [*await for_slack(brand, place), *held, *for_brand(brand)]
 
 
 def _telling_spikes(slack: SlackSide | None) -> Tell:

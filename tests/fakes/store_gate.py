@@ -23,7 +23,7 @@ class StoreFate(StrEnum):
 
 @dataclass
 class StoreGate:
-    """Stands before the server at a unix socket; ``fates`` by the name of the command."""
+    """Stands before the server at a unix socket; ``fates`` by the name of the command, or ``*``."""
 
     socket_path: str
     fates: dict[str, StoreFate] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class StoreGate:
         """Whether the connection lives on."""
         name = command[0].decode().upper()
         self.commands.append(name)
-        fate = self.fates.get(name)
+        fate = self.fates.get(name, self.fates.get("*"))
         if fate is StoreFate.UNHEARD:
             return False
         behind.write(packed(*command))
