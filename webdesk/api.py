@@ -3,6 +3,7 @@
 Every answer that is not a success is ``{"error": …, "message": a plain sentence, …}``.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
@@ -16,10 +17,11 @@ from casework import words
 from casework.case import Status
 from casework.decisions import IN_API, Action, Ask, Refused
 from casework.errors import Conflict, HeardError, IllegalMove, NoSuchCase, NotAllowedHere, TextChanged
+from streams.connection import LOST
 from webdesk import letters
 from webdesk.actions import perform
 from webdesk.api_models import CaseOut, CasePage, HealthOut, HealthPage, MoveBody, case_out
-from webdesk.desk import Desk
+from webdesk.desk import PATIENCE_S, Desk
 from webdesk.security import Forbidden, bearer_ok
 
 PREFIX = "/api/v1"
@@ -74,7 +76,13 @@ def _add_readings(api: APIRouter, desk: Desk) -> None:
     async def health() -> HealthPage:
         lines = [HealthOut(name=h.name, state=h.state, words=h.words, fix=h.fix) for h in await desk.health()]
         ok = all(line.state != "bad" for line in lines)
-        return HealthPage(ok=ok, paused=await desk.switch.paused(), checks=lines)
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                paused = await desk.switch.paused()
+        except LOST:
+            # The lines say that the store is away; they are asked for just then.
+            return HealthPage(ok=False, paused=None, checks=lines)
+        return HealthPage(ok=ok, paused=paused, checks=lines)
 
     @api.get("/summary", summary="What was heard, answered, kept and missed")
     async def summary() -> dict[str, Any]:

@@ -191,10 +191,10 @@ class HealthOut(BaseModel):
 
 
 class HealthPage(BaseModel):
-    """All checks; `ok` is false when one is bad. `paused` says that nothing is sent."""
+    """All checks; `ok` is false when one is bad. `paused`: nothing is sent; null: the store does not say."""
 
     ok: bool
-    paused: bool
+    paused: bool | None
     checks: list[HealthOut]
 
 

@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from casework import words
 from casework.errors import HeardError, NoSuchCase
+from streams import away
 from streams.connection import LOST
 from webdesk import api, forms, letters, pages, preview
 from webdesk.desk import Desk
@@ -27,6 +28,7 @@ from webdesk.security import HEADERS, Forbidden, Gate, Nameless, Sessions, Signe
 from webdesk.waiting import Waiting
 
 STOP_PATIENCE_S = 3
+AGAIN_S = 5
 
 log = logging.getLogger("heard.webdesk")
 
@@ -104,15 +106,23 @@ def _add_error_handlers(app: FastAPI, desk: Desk, reader: pages.Reader) -> None:
         said = " ".join(api.plain_problems(error))
         return reader.pages.message(reader.sessions.find(request), "That did not work", said, status=422)
 
-    async def lost(request: Request, _error: Exception) -> Response:
-        said = "The store does not answer. What you did may not be saved: look again in a moment."
+    _add_lost_store(app, reader)
+    _add_last_resort(app, reader)
+
+
+def _add_lost_store(app: FastAPI, reader: pages.Reader) -> None:
+    async def lost(request: Request, error: Exception) -> Response:
+        said = f"{away.why(error).sentence} What you did may not be saved: look again in a moment."
         if _is_api(request):
             return JSONResponse({"error": "unavailable", "message": said}, status_code=503)
-        return reader.pages.message(None, "Not now", said, status=503)
+        answer = reader.pages.message(reader.sessions.find(request), "Not now", said, status=503)
+        if request.method == "GET":
+            # The page comes back by itself, as soon as it can.
+            answer.headers["Refresh"] = str(AGAIN_S)
+        return answer
 
     for kind in LOST[:2]:
         app.add_exception_handler(kind, lost)
-    _add_last_resort(app, reader)
 
 
 def _add_last_resort(app: FastAPI, reader: pages.Reader) -> None:

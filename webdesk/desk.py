@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from casework.case import Case
 from casework.clock import Clock
@@ -10,6 +10,9 @@ from casework.decisions import Circumstances
 from casework.sla import Promises
 from streams.case_store import CaseStore
 from streams.dead_letters import DeadLetters
+
+PATIENCE_S: Final = 5.0
+"""So long the pages about health wait for the store: they must be there while it is away."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,16 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
+import structlog
 from fastapi.sse import ServerSentEvent
 
 from streams.case_store import Change
-from streams.connection import LOST
+from streams.connection import LOST, NO_STORE
 from webdesk import views
 from webdesk.desk import Desk
 from webdesk.waiting import Waiting
+
+log = structlog.get_logger(__name__)
 
 POSITION: Final = re.compile(r"([0-9]{1,15})-([0-9]{1,10})", re.ASCII)
 # Changes of several partitions do not arrive in one order: what came in these last moments is told again.
@@ -81,6 +84,9 @@ class Live:
                     yield await self._sync(you, filters)
                 if ended:
                     return
+        except NO_STORE as error:
+            # The browser comes back by itself, and the page that it loads then says what is wrong.
+            log.warning("store lost, an open page ends", error=type(error).__name__)
         finally:
             self._pages.discard(queue)
 

@@ -1,5 +1,6 @@
 """The pages that people read: the queue, a case, the promises and the health of every part."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 
@@ -12,10 +13,11 @@ from casework import words
 from casework.case import Case, Status
 from casework.decisions import allowed, objections, way
 from platforms.composers import composer
+from streams import away
 from streams.connection import LOST
 from webdesk import views
 from webdesk.board import read_board
-from webdesk.desk import Desk, HealthLine
+from webdesk.desk import PATIENCE_S, Desk, HealthLine
 from webdesk.live import Live, position
 from webdesk.render import Pages
 from webdesk.security import Nameless, Session, Sessions, SignedOut
@@ -197,15 +199,22 @@ def _add_boards(routes: APIRouter, reader: Reader) -> None:
 
     @routes.get("/health")
     async def health(session: Annotated[Session, Depends(reader.named)]) -> HTMLResponse:
-        counts = await reader.desk.store.counts()
-        lines = [(words.STATUS[status], number) for status, number in counts.items()]
+        checks = await reader.desk.health()
+        paused, counts = False, dict[Status, int]()
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                paused, counts = await reader.paused(), await reader.desk.store.counts()
+            known = True
+        except LOST:
+            known = False
         return reader.pages.page(
             "health.html",
             session,
             page="health",
-            paused=await reader.paused(),
-            lines=await reader.desk.health(),
-            counts=lines,
+            paused=paused,
+            known=known,
+            lines=checks,
+            counts=[(words.STATUS[status], number) for status, number in counts.items()],
         )
 
 
@@ -234,12 +243,25 @@ def _add_probes(routes: APIRouter, reader: Reader) -> None:
 
     @routes.get("/readyz")
     async def readyz() -> Response:
-        try:
-            await reader.desk.store.next_due()
-            lines: Sequence[HealthLine] = await reader.desk.health()
-        except LOST:
-            return JSONResponse({"ready": False, "bad": ["store"]}, status_code=503)
-        bad = [line.name for line in lines if line.state == "bad"]
+        lines = [*await reader.desk.health()]
+        if not any(line.name == "store" and line.state == "bad" for line in lines):
+            lines += await _silent_store(reader)
+        bad = [line for line in lines if line.state == "bad"]
         notes = [line.name for line in lines if line.state == "warn"]
-        answer = {"ready": not bad, "bad": bad, "notes": notes}
+        answer = {
+            "ready": not bad,
+            "bad": [line.name for line in bad],
+            "notes": notes,
+            "why": [f"{line.name}: {line.words}" for line in bad],
+        }
         return JSONResponse(answer, status_code=503 if bad else 200)
+
+
+async def _silent_store(reader: Reader) -> list[HealthLine]:
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await reader.desk.store.next_due()
+    except LOST as error:
+        gone = away.why(error)
+        return [HealthLine("store", "bad", gone.words, gone.fix)]
+    return []

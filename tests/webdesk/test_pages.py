@@ -462,7 +462,12 @@ async def test_probes_answer_without_a_session(app: FastAPI) -> None:
 
     assert alive.status_code == 200
     assert ready.status_code == 503
-    assert ready.json() == {"ready": False, "bad": ["Slack"], "notes": ["X"]}
+    assert ready.json() == {
+        "ready": False,
+        "bad": ["Slack"],
+        "notes": ["X"],
+        "why": ["Slack: 401 from slack.com"],
+    }
 
 
 async def test_a_reply_can_be_deleted_from_its_case(nina: Person, cases: CaseStore) -> None:
