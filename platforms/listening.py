@@ -43,13 +43,14 @@ class Manners:
     ``silence``: so long without a byte is a dead line. ``gap``: at least so long between two connects.
     ``connects``: and no more of them than this. ``deaf``: what the sweep heard and the stream did not
     send for so long shows that it lives and sends nothing. ``held``: entries read and not yet taken in.
+    ``longest_wait``: between two connects that fail; short, as a platform that is back is heard this soon.
     """
 
     silence: timedelta = timedelta(seconds=20)
     gap: timedelta = timedelta(seconds=5)
     connects: Limit = CONNECTS
     first_wait: timedelta = timedelta(seconds=5)
-    longest_wait: timedelta = timedelta(seconds=320)
+    longest_wait: timedelta = timedelta(seconds=20)
     deaf: timedelta = timedelta(seconds=45)
     held: int = 20_000
 
@@ -212,9 +213,12 @@ class SweepPath:
         every: timedelta,
         clock: Clock,
         beside: StreamPath | None = None,
-        longest_wait: timedelta = timedelta(minutes=5),
+        longest_wait: timedelta = timedelta(seconds=20),
     ) -> None:
-        """``fetch`` looks once; from a position of None it finds nothing but the position of now."""
+        """``fetch`` looks once; from a position of None it finds nothing but the position of now.
+
+        ``longest_wait`` is between looks that fail: a platform that is back is heard this soon.
+        """
         self.name = name
         self._fetch = fetch
         self._every = every

@@ -68,6 +68,8 @@ SEARCH_EVERY: Final = timedelta(minutes=15)
 QUARTER: Final = timedelta(minutes=15)
 DAY: Final = timedelta(days=1)
 MINUTE: Final = timedelta(minutes=1)
+MANNERS: Final = Manners(longest_wait=timedelta(seconds=320))
+"""X itself says how to come back: 5 s, doubled up to 320 s (X9). The look each minute goes on meanwhile."""
 A_SECOND: Final = timedelta(seconds=1)
 SKEW: Final = timedelta(seconds=30)
 TIMEOUT: Final = aiohttp.ClientTimeout(total=11, connect=5, sock_connect=5, sock_read=10)
@@ -359,16 +361,16 @@ def _fault(answer: _Answer, now: datetime) -> Fault:
     """What is wrong, for reading: any status but 2xx."""
     status = answer.status
     if status == HTTPStatus.UNAUTHORIZED:
-        return Revoked(f"X does not take the login: {answer.detail}; it needs new tokens", fix=NEW_TOKENS)
+        return Revoked(f"X refuses the login: {answer.detail}; it needs new tokens", fix=NEW_TOKENS)
     if status == HTTPStatus.PAYMENT_REQUIRED:
         return TooMany("the X account has no credits left: buy some in its developer console", after=QUARTER)
     if status == HTTPStatus.FORBIDDEN:
         return Forbidden(f"X does not allow this: {answer.detail}")
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         after = _until_reset(answer, now) or MINUTE
-        return TooMany(f"X takes no more requests for {after.total_seconds():g} s", after=after)
+        return TooMany(f"X asks for a pause of {after.total_seconds():g} s", after=after)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status < HTTPStatus.BAD_REQUEST:
-        return Trouble(f"X answered {status}")
+        return Trouble(f"X answers with errors ({status})")
     return _Rejected(answer)
 
 
@@ -792,7 +794,7 @@ class X:
         cents = setup.cents_per_day
         cap = None if cents is None else cents * 10
         self._meter = _Meter(setup.budget, self._account, cap, self._clock)
-        self._manners = setup.manners or Manners()
+        self._manners = setup.manners or MANNERS
         self._crowded = 0
         self._me: tuple[str, str] | None = None
         self._asking_own = asyncio.Lock()
