@@ -75,6 +75,8 @@ POINTS: Final = (
     Limit("points an hour", 5_000, timedelta(hours=1), _SOURCE),
     Limit("points a day", 35_000, timedelta(days=1), _SOURCE),
 )
+DENIED_FOR: Final = timedelta(minutes=10)
+"""Until a login that was refused is tried again with the same password: 144 of a day's 300."""
 LOGINS: Final = (
     Limit("logins", 30, timedelta(minutes=5), _SOURCE),
     Limit("logins a day", 300, timedelta(days=1), _SOURCE),
@@ -419,12 +421,12 @@ class _Said(Exception):
     def fault(self) -> Fault:
         """The same for a reader."""
         if self.status == 429:
-            return TooMany("Bluesky asks to come back later", after=self.after)
+            return TooMany("Bluesky asks for a pause", after=self.after)
         if self.login_is_over:
-            return Revoked(f"the Bluesky login does not work any more: {self}", fix=_LOG_IN_ANEW)
+            return Revoked(f"Bluesky refuses the login: {self}", fix=_LOG_IN_ANEW)
         if self.status == 403:
             return Forbidden(f"Bluesky does not allow this: {self}")
-        return Trouble(f"Bluesky answered {self.status}: {self}")
+        return Trouble(f"Bluesky answers with errors ({self.status}): {self}")
 
 
 class _Lost(Exception):
@@ -491,7 +493,9 @@ class _Calls:
             answer = await getattr(wire, verb)(url, headers=headers, follow_redirects=False, **more)
         except library.errors.RequestErrorBase as error:
             if error.response is None:
-                raise _Lost("Bluesky cannot be reached", left=not library.never_left(error)) from error
+                left = not library.never_left(error)
+                how = "does not answer" if left else "cannot be reached"
+                raise _Lost(f"Bluesky {how}", left=left) from error
             raise await self._said(error.response) from error
         except library.http.HTTPError as error:
             raise _Lost("Bluesky closed the connection without an answer", left=True) from error
@@ -604,6 +608,8 @@ class _Login:
         self._file = setup.folder / "session.json"
         self._session: _Session | None = None
         self._refused = ""
+        self._denied: Revoked | None = None
+        self._ask_again_at = setup.clock.now()
         self._alone = asyncio.Lock()
 
     async def session(self) -> _Session:
@@ -654,6 +660,10 @@ class _Login:
         return self._read_session(answer)
 
     async def _logged_in(self) -> _Session:
+        # The same password is refused again: to ask for every call would use up a day's logins.
+        if self._denied is not None and self._setup.clock.now() < self._ask_again_at:
+            raise Revoked(str(self._denied), fix=self._denied.fix)
+        self._denied = None
         wait = await self._setup.budget.take(self._account, LOGINS)
         if wait is not None:
             raise TooMany("logged in too often; Bluesky allows 300 logins a day", after=wait)
@@ -662,9 +672,11 @@ class _Login:
             answer = await self._post("com.atproto.server.createSession", body)
         except _Said as said:
             if said.status in (400, 401):
-                raise Revoked(
-                    f"the Bluesky login of {self._identifier} does not work: {said}", fix=_LOG_IN_ANEW
-                ) from said
+                self._denied = Revoked(
+                    f"Bluesky refuses the login of {self._identifier}: {said}", fix=_LOG_IN_ANEW
+                )
+                self._ask_again_at = self._setup.clock.now() + DENIED_FOR
+                raise self._denied from said
             raise said.fault() from said
         log.info("logged in", platform="bluesky")
         return self._read_session(answer)
@@ -881,7 +893,8 @@ class Bluesky:
         except InvalidStatus as refused:
             raise _handshake_fault(refused) from refused
         except (OSError, TimeoutError, WebSocketException) as error:
-            raise Offline(f"Jetstream cannot be reached: {type(error).__name__}") from error
+            how = "does not answer" if isinstance(error, TimeoutError) else "cannot be reached"
+            raise Offline(f"Bluesky's Jetstream {how}: {type(error).__name__}") from error
         frames: asyncio.Queue[bytes | None] = asyncio.Queue(4 * BATCH)
         reader = asyncio.create_task(_read_frames(connection, frames))
         try:
@@ -1276,8 +1289,8 @@ def _handshake_fault(refused: InvalidStatus) -> Fault:
     status = refused.response.status_code
     if status == 429:
         seconds = _number(refused.response.headers.get("retry-after")) or 10
-        return TooMany("Jetstream asks to come back later", after=timedelta(seconds=seconds))
-    return Trouble(f"Jetstream answered {status}")
+        return TooMany("Bluesky's Jetstream asks for a pause", after=timedelta(seconds=seconds))
+    return Trouble(f"Bluesky's Jetstream answers with errors ({status})")
 
 
 # ── positions in the notifications ───────────────────────────────────────────────────────────────

@@ -33,7 +33,7 @@ from casework.clock import aware
 from casework.mention import Author, Mention
 from casework.reply import Outgoing
 from platforms.departure import Departure
-from platforms.faults import LATER, Fault, Forbidden, Offline, Revoked, TooMany, Trouble
+from platforms.faults import LATER, SOON, Fault, Forbidden, Offline, Revoked, TooMany, Trouble
 from platforms.lengths import MASTODON_LIMIT, measure
 from platforms.limits import Limit
 from platforms.listening import Manners, Opening, Sign, StreamPath, SweepPath, Swept, only_position
@@ -81,6 +81,8 @@ OWN_PAGES: Final = 10
 MANY: Final = 20
 LONGEST_EVENT: Final = 2**20
 LONGEST_WAIT: Final = timedelta(hours=3)
+UNSAID: Final = timedelta(seconds=20)
+"""How long a pause is that the server asks for without saying its length."""
 SKEW: Final = timedelta(seconds=30)
 NOT_ALLOWED_AFTER: Final = timedelta(hours=1)
 
@@ -486,7 +488,7 @@ class MastodonPlatform:
         await self._take(CALLS, *limits)
         answered = await self._call(call)
         if answered.answer is None:
-            raise Offline(f"no answer from {self._host}: {type(answered.error).__name__}")
+            raise Offline(self._silence(answered))
         return self._checked(answered.answer)
 
     def _checked(self, answer: requests.Response) -> object:
@@ -502,16 +504,20 @@ class MastodonPlatform:
     def _fault(self, code: int, words: str, after: timedelta = LATER) -> Fault:
         if code == 401:
             return Revoked(
-                f"the access token does not work any more: {words}",
+                f"Mastodon refuses the login: the access token does not work any more ({words})",
                 fix=f"make a new access token on {self._host} and set {TOKEN}",
             )
         if code == 403:
             return Forbidden(f"the server does not allow this: {words}")
         if code == 429:
-            return TooMany("the server asks for a pause (rule M4)", after=after)
+            return TooMany("Mastodon asks for a pause (rule M4)", after=after)
         if 300 <= code < 400:
             return Trouble(f"{self._host} sends us elsewhere; is {URL} right?", after=LATER)
-        return Trouble(f"the server answered {code}: {words}")
+        return Trouble(f"Mastodon answers with errors ({code}): {words}")
+
+    def _silence(self, answered: _Answer) -> str:
+        how = "cannot be reached" if answered.never_left else "does not answer"
+        return f"Mastodon {how} ({self._host}: {type(answered.error).__name__})"
 
     async def _note_limit(self, answer: requests.Response) -> None:
         left = answer.headers.get("X-RateLimit-Remaining", "")
@@ -538,7 +544,11 @@ class MastodonPlatform:
 
     def _reset_after(self, answer: requests.Response) -> timedelta:
         reset = self._reset_at(answer)
-        return LATER if reset is None else max(reset - self._setup.clock.now(), timedelta(seconds=1))
+        if reset is not None:
+            return max(reset - self._setup.clock.now(), timedelta(seconds=1))
+        # What stands before a server says it the common way, or not at all.
+        said = answer.headers.get("Retry-After", "")
+        return min(timedelta(seconds=int(said)), LONGEST_WAIT) if said.isdecimal() else UNSAID
 
     async def _me(self) -> _Me:
         if self._known_me is None:
@@ -606,7 +616,7 @@ class MastodonPlatform:
                     "this server does not let us listen to its public posts", after=NOT_ALLOWED_AFTER
                 )
             if response.status != 200:
-                raise self._fault(response.status, f"the stream cannot be opened ({response.status})")
+                raise self._fault(response.status, "the stream cannot be opened")
             if response.content_type != "text/event-stream":
                 raise Trouble(f"the server answered with {response.content_type} where a stream should be")
             yield response
@@ -711,7 +721,7 @@ class MastodonPlatform:
         await self._take(CALLS)
         answered = await self._call(lambda: self._api.statuses(list(ids)))
         if answered.answer is None:
-            raise Offline(f"no answer from {self._host}: {type(answered.error).__name__}")
+            raise Offline(self._silence(answered))
         if answered.answer.status_code in (400, 404, 405, 422):
             self._one_by_one = True
             return {}
@@ -787,7 +797,7 @@ class MastodonPlatform:
         except Fault as fault:
             return Busy(str(fault), fault.after)
         except TimeoutError:
-            return Busy("the server took too long to show the mention; nothing was posted", LATER)
+            return Busy("the server took too long to show the mention; nothing was posted", SOON)
         if isinstance(ready, Refused):
             return ready
 
@@ -820,8 +830,8 @@ class MastodonPlatform:
     def _fate(self, answered: _Answer, mention_id: str) -> Fate:
         answer = answered.answer
         if answer is None:
-            why = f"no answer from {self._host}: {type(answered.error).__name__}"
-            return Busy(f"{why}; nothing was posted", LATER) if answered.never_left else Unknown(why)
+            why = self._silence(answered)
+            return Busy(f"{why}; nothing was posted", SOON) if answered.never_left else Unknown(why)
         code = answer.status_code
         if code == 200:
             return self._posted(answer, mention_id)

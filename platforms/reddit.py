@@ -212,7 +212,7 @@ class _Requestor(prawcore.Requestor):
             response = self._http.request(*args, **sent)
         except Exception as error:
             # Whatever the network or the library has: what was sent may have arrived.
-            raise _SilentError(f"nothing came back from Reddit ({type(error).__name__})") from None
+            raise _SilentError(f"Reddit does not answer ({type(error).__name__})") from None
         if not str(response.url).endswith(ACCESS_TOKEN_PATH):  # Logins have limits of their own.
             self._told(response.headers)
         if not 200 <= response.status_code < 300:
@@ -370,13 +370,13 @@ def _fault(said: _SaidError) -> Fault:
         case 401:
             return _StaleToken(f"Reddit refuses the login ({said.words})", fix=_NEW_KEYS)
         case 429:
-            return TooMany("Reddit wants us to ask less often", after=said.after)
+            return TooMany("Reddit asks for a pause", after=said.after)
         case 403 | 404:
             return Forbidden(f"Reddit does not show this to us ({said.words})")
         case status if 300 <= status < 400:
             return Forbidden("Reddit sends us elsewhere: there is no such community, or it is closed")
         case _:
-            return Trouble(f"trouble at Reddit ({said.words})")
+            return Trouble(f"Reddit answers with errors ({said.status}): {said.words}")
 
 
 # ── what Reddit's records say ────────────────────────────────────────────────────────────────────

@@ -258,7 +258,26 @@ async def test_a_revoked_login_is_said_and_asks_for_a_person(
     sweep = platform.paths[-1]
     await until(lambda: not sweep.state().ok, "the revoked login to show")
 
-    assert "log" in sweep.state().words or "token" in sweep.state().words
+    assert f"{world.name.title()} refuses the login" in sweep.state().words
+
+
+@pytest.mark.parametrize(
+    ("fate", "words"),
+    [("503", "answers with errors (503"), ("429", "asks for a pause"), ("401", "refuses the login")],
+)
+async def test_what_is_wrong_is_said_of_the_platform_by_name(
+    world: World, platform: Platform, ears: Ears, fate: ReadFate, words: str
+) -> None:
+    """In words that a manager understands, for the desk's health page and the doctor."""
+    if world.name == "replay":
+        pytest.skip("a recorded feed has no faults")
+    world.reads_become(fate)
+    sweep = platform.paths[-1]
+    listening = asyncio.create_task(anext(sweep.follow("1")))
+    await until(lambda: words in sweep.state().words, "the words")
+    listening.cancel()
+
+    assert sweep.state().words.startswith(f"{world.name.title()} ")
 
 
 async def test_an_edit_is_told(world: World, platform: Platform, ears: Ears) -> None:

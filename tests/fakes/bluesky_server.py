@@ -450,6 +450,11 @@ class BlueskyServer:
         """Every access token is over, whatever it says itself."""
         self._access.clear()
 
+    def end_logins(self) -> None:
+        """Every login is over, and none can be renewed: the account's password was changed."""
+        self._access.clear()
+        self._refresh.clear()
+
 
 def frame(did: str, time_us: int, operation: str, rkey: str, record: Json | None) -> bytes:
     """An event as Jetstream sends it: compact JSON, UTF-8 as it is, but for what Go's encoder escapes."""

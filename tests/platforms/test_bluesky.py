@@ -17,6 +17,7 @@ from casework.draft import ReplyKind
 from casework.mention import Author, Mention
 from casework.reply import Outgoing
 from platforms.bluesky import (
+    DENIED_FOR,
     POINTS,
     Bluesky,
     PostUri,
@@ -31,7 +32,7 @@ from platforms.bluesky import (
     record_key,
     speaks_to,
 )
-from platforms.faults import Fault, Forbidden
+from platforms.faults import Fault, Forbidden, Revoked
 from platforms.limits import OwnBudget
 from platforms.platform import (
     Busy,
@@ -353,6 +354,23 @@ async def test_four_hundred_restarts_are_one_login(
     assert world.server.calls["com.atproto.server.createSession"] == 1
     assert world.server.calls["com.atproto.server.refreshSession"] >= 30
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+async def test_a_refused_password_is_not_tried_for_every_call(
+    world: BlueskyWorld, clock: ManualClock, tmp_path: Path
+) -> None:
+    """It would use up the day's logins, and a new password would have to wait for them."""
+    platform = world.connect(clock=clock, budget=OwnBudget(clock.now), folder=tmp_path)
+    world.reads_become("401")
+    for _ in range(20):
+        with pytest.raises(Revoked, match="Bluesky refuses the login of"):
+            await platform.profile()
+    assert world.server.calls["com.atproto.server.createSession"] == 1
+
+    world.reads_become("ok")
+    clock.advance(DENIED_FOR)
+    assert await platform.profile() is not None
+    await platform.close()
 
 
 async def test_two_processes_share_a_login(world: BlueskyWorld, clock: ManualClock, tmp_path: Path) -> None:

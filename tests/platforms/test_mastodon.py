@@ -17,7 +17,7 @@ from casework.clock import ManualClock
 from casework.draft import ReplyKind
 from casework.mention import Mention
 from casework.reply import Outgoing
-from platforms.faults import Fault, Trouble
+from platforms.faults import Fault, TooMany, Trouble
 from platforms.limits import OwnBudget
 from platforms.mastodon import (
     CALLS,
@@ -512,9 +512,9 @@ async def test_the_server_s_own_figures_have_the_last_word(
         (str(int((NOON + timedelta(minutes=4)).timestamp())), timedelta(minutes=4)),
         ("2026-11-03T11:00:00Z", timedelta(seconds=1)),
         ("2027-11-03T11:00:00Z", timedelta(hours=3)),
-        ("2026-11-03T12:04:00", timedelta(minutes=1)),
-        ("soon", timedelta(minutes=1)),
-        ("", timedelta(minutes=1)),
+        ("2026-11-03T12:04:00", timedelta(seconds=20)),
+        ("soon", timedelta(seconds=20)),
+        ("", timedelta(seconds=20)),
     ],
 )
 async def test_a_pause_lasts_as_long_as_the_server_says(
@@ -524,7 +524,7 @@ async def test_a_pause_lasts_as_long_as_the_server_says(
     reset: str,
     wait: timedelta,
 ) -> None:
-    """An instant or seconds since 1970; never for ever, and a minute where it says nothing useful."""
+    """An instant or seconds since 1970; never for ever, and 20 s where it says nothing useful."""
     mention = said(world)
     date = world.server._headers(0)["Date"]
     limits = {"Date": date, "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}
@@ -539,6 +539,23 @@ async def test_a_pause_lasts_as_long_as_the_server_says(
 
     assert isinstance(fate, Busy)
     assert abs(fate.after - wait) < timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(("said", "wait"), [("7", 7.0), ("soon", 20.0)])
+async def test_a_pause_may_be_said_the_common_way(
+    world: MastodonWorld, platform: MastodonPlatform, monkeypatch: pytest.MonkeyPatch, said: str, wait: float
+) -> None:
+    """What stands before a server knows `Retry-After`, and not Mastodon's own headers."""
+    monkeypatch.setattr(
+        world.server,
+        "_error",
+        lambda code, _: web.json_response({}, status=code, headers={"Retry-After": said}),
+    )
+    world.reads_become("429")
+
+    with pytest.raises(TooMany, match="Mastodon asks for a pause") as caught:
+        await platform.profile()
+    assert caught.value.after.total_seconds() == wait
 
 
 # ── listening ────────────────────────────────────────────────────────────────────────────────────
