@@ -11,6 +11,7 @@ until this process has seen the attempt be out for `DEADLINE`, the platform's re
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,6 +26,7 @@ from casework.errors import Conflict, HeardError, TryAgainLater
 from casework.mention import Mention
 from casework.reply import Outgoing, Way
 from casework.sla import Promises
+from platforms.faults import Fault, Forbidden
 from platforms.platform import DEADLINE, Busy, Fate, Gone, Platform, Posted, Present, Refused, Unknown
 from platforms.rules import Action, Situation, TermsOf, may, said
 from streams.case_store import CaseStore, Entry
@@ -52,6 +54,8 @@ class Sender:
     pause: AutomaticPause
     promises: Promises
     clock: Clock
+    _met: Counter[str] = field(default_factory=Counter)
+    """How often each case met a platform in trouble, in a row."""
     _out: dict[str, timedelta] = field(default_factory=dict)
     """When each attempt of this process left, as `Clock.elapsed`, until its fate is known."""
     _began: timedelta = field(init=False)
@@ -61,8 +65,25 @@ class Sender:
         object.__setattr__(self, "_began", self.clock.elapsed())
 
     async def __call__(self, works: Sequence[Work]) -> Sequence[Result]:
-        """Each case in turn: a platform's answers are awaited one at a time."""
-        return [await self._one(work) for work in works]
+        """Each case in turn: a platform's answers are awaited one at a time.
+
+        A platform in trouble is asked for one case of a batch, and not for all: they would use up what it
+        allows, and keep the replies elsewhere waiting. Those that met trouble least often go first, so that
+        a case that always does keeps no other back.
+        """
+        results, troubled = dict[int, Result](), dict[str, Fault]()
+        for place in sorted(range(len(works)), key=lambda place: self._met[works[place].case.id]):
+            case = works[place].case
+            if case.platform in troubled:
+                results[place] = troubled[case.platform]
+                continue
+            results[place] = result = await self._one(works[place])
+            if isinstance(result, Fault) and not isinstance(result, Forbidden):
+                troubled[case.platform] = result
+                self._met[case.id] += 1
+            else:
+                self._met.pop(case.id, None)
+        return [results[place] for place in range(len(works))]
 
     async def _one(self, work: Work) -> Result:
         case = work.case

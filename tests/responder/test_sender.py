@@ -10,17 +10,19 @@ from casework import moves
 from casework.case import Case, Moved, Status, Topic
 from casework.clock import ManualClock
 from casework.draft import ReplyKind
+from casework.errors import Conflict
 from casework.mention import Mention
 from casework.reply import Outgoing, Reply, Way
 from escalation.promises import PromiseClock
-from platforms.platform import Busy, Refused, Unknown
+from platforms.faults import Trouble
+from platforms.platform import Busy, Gone, Present, Refused, Unknown
 from platforms.rules import Automatic, ReplyMode, Terms
 from responder.sender import Sender
 from streams import topics
-from streams.case_store import CaseStore
+from streams.case_store import CaseStore, Entry
 from streams.claim import UNDISPUTED
 from streams.connection import Store
-from streams.consumer import Consumer
+from streams.consumer import Consumer, Work
 from streams.switch import AutomaticPause, PauseSwitch
 from tests.fakes.cases import MAY_SEND, NOON, PROMISES, a_draft, a_mention, judged
 from tests.fakes.clocks import SetClock
@@ -41,9 +43,9 @@ class Desk:
         self.promise_clock = PromiseClock(cases, clock)
         self.consumer = self.new_process()
 
-    def new_process(self) -> Consumer:
-        """The same consumer after a restart."""
-        sender = Sender(
+    def sender(self) -> Sender:
+        """What posts."""
+        return Sender(
             cases=self.cases,
             platforms={"x": self.platform},
             terms=lambda _: self.terms,
@@ -53,13 +55,16 @@ class Desk:
             promises=PROMISES,
             clock=self.clock,
         )
+
+    def new_process(self) -> Consumer:
+        """The same consumer after a restart."""
         return Consumer(
             self.store,
             self.cases,
             topic=Topic.APPROVED,
             group="sender",
             name="me",
-            handler=sender,
+            handler=self.sender(),
             clock=self.clock,
         )
 
@@ -558,3 +563,66 @@ async def test_a_reply_is_deleted_where_it_stands_when_a_person_wants_it(desk: D
 
     assert desk.platform.taken_back == [reply_id]
     assert (case.status, case.replies) == (Status.HELD, ())
+
+
+class TroubledPlatform(ScriptedPlatform):
+    """In trouble over some mentions, or over all; whom it was asked about is written down."""
+
+    def __init__(self, clock: ManualClock, *, over: frozenset[str] | None = None) -> None:
+        super().__init__(clock)
+        self.asked: list[str] = []
+        self.over = over
+
+    async def reread(self, mention: Mention) -> Present | Gone:
+        """An error, or the mention."""
+        self.asked.append(mention.key)
+        if self.over is None or mention.key in self.over:
+            raise Trouble("it answers with errors (503)")
+        return await super().reread(mention)
+
+
+def works(case: Case, number: int) -> list[Work]:
+    """As many approved cases on the platform in trouble, each of a mention of its own."""
+    mentions = [replace(case.mentions[0], id=f"post-{n}", platform="troubled") for n in range(number)]
+    return [
+        Work(
+            replace(
+                case,
+                id=topics.case_id(100 + number, topics.partition_of("x", "maya")),
+                platform="troubled",
+                mentions=(mention,),
+                outgoing=replace(case.outgoing, answers=mention.key) if case.outgoing else None,
+            ),
+            Entry(0, Topic.APPROVED, "sender", "1-0", case.id),
+        )
+        for number, mention in enumerate(mentions)
+    ]
+
+
+async def test_a_platform_in_trouble_is_asked_once_for_a_whole_batch(desk: Desk) -> None:
+    """Each question would cost its limits, and replies on other platforms wait behind them."""
+    case = await desk.approve()
+    troubled = TroubledPlatform(desk.clock)
+    sender = replace(desk.sender(), platforms={"x": desk.platform, "troubled": troubled})
+    healthy = Work(case, Entry(0, Topic.APPROVED, "sender", "1-0", case.id))
+
+    *put_off, posted = await sender([*works(case, 3), healthy])
+
+    assert [type(result) for result in put_off] == [Trouble] * 3
+    assert len(troubled.asked) == 1
+    assert posted is None
+    assert len(desk.platform.posts) == 1
+
+
+async def test_a_case_that_always_meets_trouble_keeps_no_other_back(desk: Desk) -> None:
+    """It is asked about first, once; from then on those that met none go first."""
+    case = await desk.approve()
+    batch = works(case, 3)
+    troubled = TroubledPlatform(desk.clock, over=frozenset({batch[0].case.last.key}))
+    sender = replace(desk.sender(), platforms={"troubled": troubled})
+
+    await sender(batch)
+    assert troubled.asked == ["troubled:post-0"]
+    # These cases are not in the store: to begin to send one is as far as it goes.
+    assert [type(result) for result in await sender(batch)] == [Trouble, Conflict, Conflict]
+    assert troubled.asked == ["troubled:post-0", "troubled:post-1", "troubled:post-2", "troubled:post-0"]
