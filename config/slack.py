@@ -18,7 +18,7 @@ from casework.decisions import Circumstances
 from casework.errors import HeardError, TryAgainLater
 from config.brand import Brand, said_at
 from config.brand_file import RolesPart
-from config.checks import Check
+from config.checks import Check, State
 from config.serving import approvals_of, check_text, count
 from escalation import boards
 from escalation.alerts import ON_DUTY
@@ -112,9 +112,11 @@ class SlackSide:
             state = self.sockets.state()
             words = f"{state.listening} of {state.wanted} connections listen"
             words += f": {state.trouble}" if state.trouble else ""
-            checks.append(
-                Check("Slack", "ok" if state.ok else "bad", words, "" if state.ok else "heard doctor")
-            )
+            how: State = "warn" if state.trouble else "ok"
+            how = how if state.ok else "bad"
+            checks.append(Check("Slack", how, words, "" if how == "ok" else "heard doctor"))
+        if self.delivery.trouble():
+            checks.append(Check("Slack", "warn", f"cards: {self.delivery.trouble()}", "heard doctor"))
         if self.team is not None and self.team.trouble:
             checks.append(Check("Slack", "warn", f"people: {self.team.trouble}", "heard doctor"))
         return checks

@@ -54,7 +54,7 @@ NEW_CARDS: Final = Limit("new cards", 20, timedelta(minutes=10))
 FLOOD_EVERY: Final = timedelta(seconds=45)
 LOOK_AFTER: Final = timedelta(seconds=15)
 """A post that is not answered in 10 s may still arrive: posts of killed processes came up to 5 s later."""
-PROBE: Final = timedelta(seconds=30)
+PROBE: Final = timedelta(seconds=20)
 AGAIN: Final = timedelta(minutes=10)
 IDLE: Final = timedelta(milliseconds=250)
 GIVE_WAY: Final = timedelta(milliseconds=200)
@@ -224,6 +224,11 @@ class Delivery:
         self._callers: Counter[str] = Counter()
         # A trouble of an earlier process may be in the store.
         self._troubled = True
+        self._last_trouble = ""
+
+    def trouble(self) -> str:
+        """Why the last call of Slack did not do it, in words; nothing once one does."""
+        return self._last_trouble
 
     # ── the loop ─────────────────────────────────────────────────────────────────────────────────
 
@@ -279,6 +284,7 @@ class Delivery:
     async def _met(self, trouble: SlackTrouble) -> timedelta:
         """What a trouble means for everything else; returns when this one may be tried again."""
         log.warning("slack", method=trouble.method, reason=trouble.reason)
+        self._last_trouble = str(trouble)
         now = self._clock.now()
         if isinstance(trouble, RateLimited):
             limit = {"chat.postMessage": REST_OF_POSTS, "chat.update": REST_OF_UPDATES}.get(trouble.method)
@@ -407,6 +413,7 @@ class Delivery:
             )
         except Lost as lost:
             log.warning("slack", method=lost.method, reason=lost.reason)
+            self._last_trouble = str(lost)
             raise _NotYet(LOOK_AFTER) from lost
         except SlackTrouble as trouble:
             await self._cards.drop_intent(message.name)
@@ -451,6 +458,7 @@ class Delivery:
 
     async def _record(self, message: _Message, channel: str, ts: str) -> None:
         """Slack shows it: so says the index, with whom it quotes."""
+        self._last_trouble = ""
         digest = _digest(message.payload)
         keys = [mention.key for case in message.cases for mention in case.mentions]
         await self._cards.quotes(keys, Quote(channel, ts, message.name))

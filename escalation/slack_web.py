@@ -31,6 +31,8 @@ KNOWN_S: Final = 300.0
 KNOWN_AT_MOST: Final = 10_000
 A_PAGE: Final = 200
 AT_MOST_PAGES: Final = 25
+AGAIN: Final = timedelta(seconds=15)
+"""Until Slack is asked again after a trouble that may pass, where it does not say itself when."""
 SKEW: Final = timedelta(minutes=1)
 """By how much Slack's clock may be behind ours when a post is looked for."""
 _ID = re.compile(r"[CGDUW][A-Z0-9]{2,}", re.ASCII)
@@ -65,7 +67,7 @@ class NotPosted(SlackTrouble):
     """Refused: nothing was done. ``permanent``: until somebody mends it, or something else is sent."""
 
     def __init__(self, method: str, reason: str, words: str, fix: str = "", *, permanent: bool) -> None:
-        after = timedelta(minutes=10) if permanent else timedelta(seconds=30)
+        after = timedelta(minutes=10) if permanent else AGAIN
         super().__init__(method, reason, words, fix, after=after)
         self.permanent = permanent
 
@@ -73,15 +75,16 @@ class NotPosted(SlackTrouble):
 class Lost(SlackTrouble):
     """No answer: what was asked may have been done, or may still be."""
 
-    def __init__(self, method: str, reason: str) -> None:
-        super().__init__(method, reason, "Slack gave no answer.", after=timedelta(seconds=5))
+    def __init__(self, method: str, reason: str, status: int = 0) -> None:
+        words = f"Slack answers with errors ({status})." if status >= 500 else "Slack does not answer."
+        super().__init__(method, reason, words, after=timedelta(seconds=5))
 
 
 class LoginRefused(SlackTrouble):
     """Slack does not take the token; nothing works until somebody gives a new one."""
 
     def __init__(self, method: str, reason: str, words: str, fix: str) -> None:
-        super().__init__(method, reason, words, fix, after=timedelta(minutes=1))
+        super().__init__(method, reason, words, fix, after=timedelta(seconds=20))
 
 
 _INSTALL_AGAIN: Final = (
@@ -185,7 +188,7 @@ def trouble_of(method: str, status: int, headers: Mapping[str, str], body: Mappi
     # Only a status of refusal refuses by itself; after 408, nobody knows how much Slack heard.
     refuses = 400 <= status < 500 and status != 408
     if status >= 500 or reason in _FATE_UNKNOWN or not (reason or refuses):
-        return Lost(method, reason or f"http_{status}")
+        return Lost(method, reason or f"http_{status}", status)
     return refusal(method, reason or f"http_{status}", body)
 
 
@@ -205,8 +208,9 @@ def refusal(method: str, reason: str, body: Mapping[str, Any] | None = None) -> 
 
 def _retry_after(headers: Mapping[str, str]) -> timedelta:
     said = str(headers.get("Retry-After", ""))
-    seconds = int(said) if said.isascii() and said.isdigit() else 30
-    return timedelta(seconds=min(max(seconds, 1), 3600))
+    if not (said.isascii() and said.isdigit()):
+        return AGAIN
+    return timedelta(seconds=min(max(int(said), 1), 3600))
 
 
 def _plain_word(raw: object) -> str:

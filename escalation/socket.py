@@ -40,7 +40,7 @@ RETIRES_S: Final = 2.0
 REFRESH_S: Final = 3600.0
 """Each connection is replaced after an hour at most: so long one may answer pings and bring nothing."""
 AGAIN_S: Final = 0.5
-SLOWEST_S: Final = 30.0
+SLOWEST_S: Final = 15.0
 AUTH_EVERY_S: Final = 60.0
 TOO_MANY: Final = "too_many_websockets"
 _LOST = (aiohttp.ClientError, OSError, TimeoutError, *ODD_BODY)
@@ -323,7 +323,8 @@ class Sockets:
                 self._troubles.pop("token", None)
             except (*_LOST, SlackApiError) as error:
                 self._troubles["token"] = _words(error)
-            await self._sleep(self._pace.auth_every_s)
+            every = self._pace.auth_every_s
+            await self._sleep(min(every, self._pace.slowest_s) if "token" in self._troubles else every)
 
 
 class _Crowded(aiohttp.ClientError):
@@ -333,6 +334,11 @@ class _Crowded(aiohttp.ClientError):
 def _words(error: Exception) -> str:
     if isinstance(error, SlackApiError):
         # Not asked itself: over an odd body it raises, or is aiohttp's and has no such method.
+        status = getattr(error.response, "status_code", 0)
+        if status >= 500:
+            return f"Slack answers with errors ({status})."
+        if status == 429:
+            return "Slack asks for a pause."
         said: Any = getattr(error.response, "data", None)
         reason = str((said.get("error") if isinstance(said, dict) else "") or "no reason given")
         return f"Slack refuses: {reason}" + (
@@ -340,7 +346,8 @@ def _words(error: Exception) -> str:
         )
     if isinstance(error, _Crowded):
         return f"Slack sent the connection away ({error}): do other copies of Heard run with this token?"
-    return f"Slack cannot be reached ({type(error).__name__})."
+    how = "does not answer" if isinstance(error, TimeoutError) else "cannot be reached"
+    return f"Slack {how} ({type(error).__name__})."
 
 
 def _quiet() -> logging.Logger:

@@ -24,6 +24,7 @@ from streams.spikes import News
 from tests.fakes.slack_server import APP_TOKEN, BOT_TOKEN, SlackServer, open_slack
 from tests.fakes.slack_wire import signed
 from tests.fakes.waiting import until
+from tests.webdesk.desks import put_draft
 
 SECRET = "a-signing-secret"
 
@@ -110,6 +111,20 @@ async def test_the_doctor_names_the_line_of_who_is_on_a_ladder_and_not_in_slack(
 
     assert wrong[0].startswith("brand.yaml:7: promises › first hour › ladder › #2 › to: @ghost: ")
     assert not any("@nina" in words for words in wrong)
+
+
+async def test_health_says_what_is_wrong_with_cards(
+    side: SlackSide, slack: SlackServer, store: Store
+) -> None:
+    """A login that is refused, beside the connections that nobody opened yet."""
+    slack.revoke()
+    case = await put_draft(side.cases)
+    await side.index.dirty(case.id, at=SystemClock().now())
+    await side.delivery.step()
+    sockets, cards = await side.health()
+
+    assert (sockets.state, sockets.words) == ("bad", "0 of 2 connections listen")
+    assert (cards.state, "token was revoked" in cards.words) == ("warn", True)
 
 
 async def test_people_are_pinged_by_their_ids(side: SlackSide) -> None:

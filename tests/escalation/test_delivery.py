@@ -685,6 +685,40 @@ async def test_slack_is_down_for_an_hour(office: Office) -> None:
     assert len(office.shown(case)) == 1
 
 
+async def test_what_is_wrong_with_slack_is_said_until_it_takes_something(office: Office) -> None:
+    """In words, for the health page; and what waited is there within twenty seconds of Slack's return."""
+    case = await office.case()
+    assert office.delivery.trouble() == ""
+    office.slack.always("chat.postMessage", broken(503))
+    await office.announce(case)
+    await office.passes(5 * MINUTE)
+    assert office.delivery.trouble() == "Slack answers with errors (503)."
+
+    office.slack.always("chat.postMessage", None)
+    await office.settled(within=20 * SECOND)
+    assert len(office.shown(case)) == 1
+    assert office.delivery.trouble() == ""
+
+
+@pytest.mark.parametrize("trouble", ["away", "revoked"])
+async def test_cards_come_within_twenty_seconds_of_slacks_return(office: Office, trouble: str) -> None:
+    """However long it could not be reached, or took no token."""
+    case = await office.case()
+    if trouble == "away":
+        await office.slack.down()
+    else:
+        office.slack.revoke()
+    await office.announce(case)
+    await office.passes(30 * MINUTE)
+    assert office.delivery.trouble()
+    if trouble == "away":
+        await office.slack.up()
+    else:
+        office.slack.revoke(trouble="")
+    await office.settled(within=20 * SECOND)
+    assert len(office.shown(case)) == 1
+
+
 # ── threads ──────────────────────────────────────────────────────────────────────────────────────
 
 

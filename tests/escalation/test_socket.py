@@ -14,7 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from escalation import socket
 from escalation.socket import DEAF_PINGS, PING_S, Pace, Sockets
 from tests.fakes.slack_server import APP_TOKEN, BOT_TOKEN, SlackServer, open_slack
-from tests.fakes.slack_wire import Fate, garbage, ratelimited, refused
+from tests.fakes.slack_wire import Fate, broken, garbage, ratelimited, refused
 from tests.fakes.waiting import until
 
 log = structlog.get_logger(__name__)
@@ -210,6 +210,22 @@ async def test_refusals_to_connect_are_waited_out(app: AsyncApp, slack: SlackSer
     slack.next("apps.connections.open", refused("internal_error"), garbage(), ratelimited(1))
     async with connected(app, slack):
         assert len(slack.socket.connections) == 2
+
+
+@pytest.mark.parametrize(
+    ("fate", "words"),
+    [(broken(503), "Slack answers with errors (503)."), (ratelimited(1), "Slack asks for a pause.")],
+)
+async def test_what_keeps_it_from_connecting_is_said(
+    app: AsyncApp, slack: SlackServer, fate: Fate, words: str
+) -> None:
+    """In words for a manager."""
+    async with connected(app, slack) as sockets:
+        slack.always("apps.connections.open", fate)
+        slack.socket.drop()
+        await until(lambda: sockets.state().trouble == words, "the words")
+        slack.always("apps.connections.open", None)
+        await until(lambda: sockets.state().trouble == "", "both are back")
 
 
 ODD = [
