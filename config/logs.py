@@ -48,7 +48,7 @@ _DEEPEST = 6
 
 
 CHATTY: Final = (
-    "apscheduler",  # every ring of the promise clock, each second
+    "watchfiles",  # a log that lies in the watched folder would be told of itself, for ever
     "httpx",  # every request with its address: whom we looked up is nobody's business
     "httpcore",
     "httpx2",
@@ -61,6 +61,9 @@ CHATTY: Final = (
     "uvicorn.error",
 )
 """Loggers of libraries that say at their lower levels what no log of ours may hold, or far too much."""
+
+ONLY_ERRORS: Final = ("apscheduler",)
+"""Its warnings are of rings that never came, one a second while the store is silent; the next mends it."""
 
 
 def nowhere() -> TextIO:
@@ -105,6 +108,8 @@ def set_up_logs(
     root.setLevel(level.upper())
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in ONLY_ERRORS:
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def mask(text: str) -> str:

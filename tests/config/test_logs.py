@@ -138,3 +138,16 @@ def test_plain_words_are_left_alone() -> None:
     """Masking hides secrets and nothing else."""
     plain = "case C-1 on x took 3 tokens, bearer of news, xoxo, https://host/a?b=c"
     assert mask(plain) == plain
+
+
+def test_a_log_in_the_watched_folder_is_not_told_of_itself(tmp_path: Path) -> None:
+    """Whoever watches a folder in which this log lies hears of each line; nor is a missed ring a line."""
+    set_up_logs(tmp_path, stream=io.StringIO())
+    logging.getLogger("watchfiles.main").info("1 change detected")
+    logging.getLogger("apscheduler.scheduler").warning("skipped: maximum number of running instances")
+    logging.getLogger("apscheduler.executors").error("a ring failed")
+
+    said = (tmp_path / "logs" / "heard.log").read_text(encoding="utf-8")
+    assert "change detected" not in said
+    assert "skipped" not in said
+    assert "a ring failed" in said
