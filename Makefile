@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format bench sweep train campaign deadlines peers clean
+.PHONY: help install run test check format bench sweep train campaign chaos deadlines peers clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -56,6 +56,11 @@ train: install ## Train a model: make train DATA=… BASE=… OUT=… (docs/mode
 
 campaign: install ## Kill the demo day and the sweep over and over and compare the totals (minutes)
 	$(BIN)/python -m pytest tests/campaigns tests/config/test_restarts.py -m campaign
+
+SEED ?= 1
+
+chaos: install ## Disturb the store, the platforms and Slack under load, and print what became of it (20 minutes)
+	SEED=$(SEED) $(BIN)/python -m pytest tests/chaos -m campaign -p no:randomly --capture=no --quiet
 
 deadlines: install ## Compare 100,000 deadlines with a walk of real minutes (minutes)
 	$(BIN)/python -m pytest tests/campaigns/test_deadlines.py -m campaign
