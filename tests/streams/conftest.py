@@ -1,4 +1,4 @@
-"""The contract of the store is checked on every server at hand: Valkey 9, Valkey 8, Redis 7.0."""
+"""The contract of the store is checked on every server at hand: Valkey 9, Valkey 8, Redis 7.0, and our fake."""
 
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -7,8 +7,10 @@ import pytest
 
 from streams.connection import Store
 from tests.conftest import emptied, start_server
+from tests.fakes.keyspace_client import new_keyspace, store_over
 
-SERVERS = ("embedded", "redis-server", "valkey-server")
+IN_THIS_PROCESS = "keyspace"
+SERVERS = ("embedded", "redis-server", "valkey-server", IN_THIS_PROCESS)
 
 
 @pytest.fixture(scope="session", params=SERVERS)
@@ -16,8 +18,8 @@ def server_url(
     request: pytest.FixtureRequest, embedded_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """The address of each server at hand."""
-    if request.param == "embedded":
-        yield embedded_url
+    if request.param in ("embedded", IN_THIS_PROCESS):
+        yield embedded_url if request.param == "embedded" else IN_THIS_PROCESS
         return
     binary = shutil.which(request.param)
     if binary is None:
@@ -29,7 +31,12 @@ def server_url(
 
 
 @pytest.fixture
-async def store(server_url: str) -> AsyncIterator[Store]:
+async def store(server_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     """An empty store on each server."""
+    if server_url == IN_THIS_PROCESS:
+        if request.path.stem == "test_connection":
+            pytest.skip("there is no connection to a store in this process")
+        yield store_over(new_keyspace())
+        return
     async with emptied(server_url) as opened:
         yield opened
