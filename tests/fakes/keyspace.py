@@ -140,6 +140,8 @@ class Keyspace:
         self._lua = _Lua(self)
         self.on_add: Listening | None = None
         """Told of the key of every entry that is added to a stream."""
+        self.on_opt_out: Listening | None = None
+        """Told of what is put into a set."""
 
     # ── keys ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -342,6 +344,9 @@ class Keyspace:
         members = self._make(raw(name), set)
         before = len(members)
         members.update(map(raw, values))
+        if self.on_opt_out is not None:
+            for value in values:
+                self.on_opt_out(raw(value))
         return len(members) - before
 
     def srem(self, name: object, *values: object) -> int:
@@ -653,6 +658,26 @@ class Keyspace:
         return self._lua.evaluate(script, numkeys, keys_and_args)
 
     # ── for whoever looks on ─────────────────────────────────────────────────────────────────────
+
+    def stream(self, key: bytes) -> Stream:
+        """The stream at a key that has one."""
+        found: Stream = self._values[key]
+        return found
+
+    def pending(self, name: object) -> int:
+        """How many entries of a stream are begun and not settled, in all groups."""
+        stream = self._find(raw(name), Stream)
+        return sum(len(group.pending) for group in stream.groups.values()) if stream else 0
+
+    def has_new(self, groupname: object, streams: Iterable[Any]) -> bool:
+        """Whether a group would get something new from one of these streams."""
+        name = raw(groupname)
+        for key in streams:
+            stream = self._values.get(raw(key))
+            group = stream.groups.get(name) if stream is not None else None
+            if group is None or stream.last > group.read_to:
+                return True
+        return False
 
     def streams(self) -> Iterator[tuple[bytes, Stream]]:
         """Every stream by its key."""
