@@ -38,6 +38,7 @@ from escalation.promises import PromiseClock
 from listener.rereading import Rereader
 from platforms.platform import Heard, Removed
 from platforms.platform import Platform as AnyPlatform
+from responder import sender as sender_module
 from responder.knowledge import Article, Match
 from streams import codec, topics
 from streams import consumer as consumer_module
@@ -164,17 +165,18 @@ def quick_and_virtual(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
     module = cast(Any, wiring)
     names = ("load_articles", "load_templates", "KnowledgeBase", "lane")
     before = {name: getattr(module, name) for name in names}
-    machine = consumer_module.time
+    machine = consumer_module.time, sender_module.time
     module.load_articles, module.load_templates = _load_articles, _load_templates
     module.KnowledgeBase = lambda articles, *_args, **_options: Shelf(articles)
     module.lane = lambda folder, _stage: nullcontext(folder.name)
-    cast(Any, consumer_module).time = SimpleNamespace(monotonic=loop.time)
+    for timed in (consumer_module, sender_module):
+        cast(Any, timed).time = SimpleNamespace(monotonic=loop.time)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     try:
         yield
     finally:
         structlog.reset_defaults()
-        cast(Any, consumer_module).time = machine
+        cast(Any, consumer_module).time, cast(Any, sender_module).time = machine
         for name, value in before.items():
             setattr(module, name, value)
 
@@ -355,6 +357,7 @@ class Process:
         if world.faulty and chance.random() < world.plan.freezes:
             world.figures.faults["process stopped for a while"] += 1
             self.frozen_until = self.loop.time() + chance.uniform(5, 150)
+            world.stands_still(self)
         while self.loop.time() < self.frozen_until:
             await asyncio.sleep(self.frozen_until - self.loop.time() + 0.001)
         if self.dead:
@@ -659,8 +662,16 @@ class World:
             for group in [*process.waiting]:
                 process.knock(group, False)
 
+    def stands_still(self, process: Process) -> None:
+        """A process is stopped, and goes on later."""
+        self.say(f"process {process.index} stands still until {process.frozen_until:.3f}")
+        self._note_clock(process.index)
+        self.loop.call_at(process.frozen_until + 0.001, self._note_clock, process.index)
+
     def _note_clock(self, index: int) -> None:
-        right = self.processes[index] is not None and self.offsets[index] >= 0
+        process = self.processes[index]
+        awake = process is not None and process.frozen_until <= self.loop.time()
+        right = awake and self.offsets[index] >= 0
         if not right:
             self.right_since[index] = FOREVER
         elif self.right_since[index] == FOREVER:
