@@ -22,7 +22,7 @@ LATE_S: Final = 60.0
 SWITCH_S: Final = 1.0
 HEARD_S: Final = 1.0
 """A sender asks for opt-outs last; what is written while its answer travels, it cannot know."""
-LOOK_S: Final = 21.0
+LOOK_S: Final = 10.0
 """So long a look at the platform allows a POST."""
 
 ENDS: Final = {

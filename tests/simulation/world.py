@@ -38,7 +38,6 @@ from escalation.promises import PromiseClock
 from listener.rereading import Rereader
 from platforms.platform import Heard, Removed
 from platforms.platform import Platform as AnyPlatform
-from responder import sender as sender_module
 from responder.knowledge import Article, Match
 from streams import codec, topics
 from streams import consumer as consumer_module
@@ -165,18 +164,17 @@ def quick_and_virtual(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
     module = cast(Any, wiring)
     names = ("load_articles", "load_templates", "KnowledgeBase", "lane")
     before = {name: getattr(module, name) for name in names}
-    machine = consumer_module.time, sender_module.time
+    machine = consumer_module.time
     module.load_articles, module.load_templates = _load_articles, _load_templates
     module.KnowledgeBase = lambda articles, *_args, **_options: Shelf(articles)
     module.lane = lambda folder, _stage: nullcontext(folder.name)
-    for timed in (consumer_module, sender_module):
-        cast(Any, timed).time = SimpleNamespace(monotonic=loop.time)
+    cast(Any, consumer_module).time = SimpleNamespace(monotonic=loop.time)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     try:
         yield
     finally:
         structlog.reset_defaults()
-        cast(Any, consumer_module).time, cast(Any, sender_module).time = machine
+        cast(Any, consumer_module).time = machine
         for name, value in before.items():
             setattr(module, name, value)
 
@@ -274,6 +272,10 @@ class Process:
         """What time it takes it for."""
         return self.world.instant() + timedelta(seconds=self.world.offsets[self.index])
 
+    def elapsed(self) -> timedelta:
+        """The machine's steady time: nobody sets it."""
+        return timedelta(seconds=self.loop.time())
+
     def begin(self) -> None:
         """Put a line together and let it run."""
         world = self.world
@@ -356,7 +358,7 @@ class Process:
         await asyncio.sleep(0.0005 + 0.01 * chance.random())
         if world.faulty and chance.random() < world.plan.freezes:
             world.figures.faults["process stopped for a while"] += 1
-            self.frozen_until = self.loop.time() + chance.uniform(5, 150)
+            self.frozen_until = self.loop.time() + chance.uniform(*chance.choice(((0.5, 6), (5, 150))))
             world.stands_still(self)
         while self.loop.time() < self.frozen_until:
             await asyncio.sleep(self.frozen_until - self.loop.time() + 0.001)
