@@ -30,10 +30,20 @@ MAXLEN: Final = 1000
 _WRONG_TYPE: Final = "WRONGTYPE Operation against a key holding the wrong kind of value"
 
 
+_RAW: Final[dict[str, bytes]] = {}
+
+
 def raw(value: object) -> bytes:
     """A value as the wire carries it."""
     if type(value) is bytes:
         return value
+    if type(value) is str:
+        known = _RAW.get(value)
+        if known is None:
+            if len(_RAW) > 100_000:
+                _RAW.clear()
+            known = _RAW[value] = value.encode()
+        return known
     if isinstance(value, float):
         return repr(value).encode() if value != int(value) else str(int(value)).encode()
     return str(value).encode()
@@ -87,12 +97,18 @@ class SortedSet:
     def between(self, least: str | bytes | float, most: str | bytes | float) -> list[tuple[float, bytes]]:
         """Those with a score between two bounds, as Redis writes them: ``(5``, ``-inf``, ``7``."""
         order = self.order
+        if least == "-inf" and isinstance(most, int):
+            return order[: bisect_right(order, most, key=_score)]
         low, low_out = _bound(least)
         high, high_out = _bound(most)
         scores = [score for score, _ in order]
         start = bisect_right(scores, low) if low_out else bisect_left(scores, low)
         end = bisect_left(scores, high) if high_out else bisect_right(scores, high)
         return order[start:end]
+
+
+def _score(entry: tuple[float, bytes]) -> float:
+    return entry[0]
 
 
 def _bound(said: str | bytes | float) -> tuple[float, bool]:
@@ -137,6 +153,7 @@ class Keyspace:
         self._now = now_ms or (lambda: time.time_ns() // 1_000_000)
         self._values: dict[bytes, Any] = {}
         self._ends: dict[bytes, int] = {}
+        self._fresh: dict[bytes, dict[bytes, None]] = {}
         self._lua = _Lua(self)
         self.on_add: Listening | None = None
         """Told of the key of every entry that is added to a stream."""
@@ -215,6 +232,7 @@ class Keyspace:
         """FLUSHALL."""
         self._values.clear()
         self._ends.clear()
+        self._fresh.clear()
         return True
 
     def time(self) -> tuple[int, int]:
@@ -436,6 +454,8 @@ class Keyspace:
         now, (ms, number) = self._now(), stream.last
         stream.last = (now, 0) if now > ms else (ms, number + 1)
         stream.entries[stream.last] = fields
+        for group in stream.groups:
+            self._fresh[group][key] = None
         if maxlen is not None and len(stream.entries) > maxlen:
             for old in [*stream.entries][: len(stream.entries) - maxlen]:
                 del stream.entries[old]
@@ -484,12 +504,16 @@ class Keyspace:
             stream = self._make(key, Stream)
         if raw(groupname) in stream.groups:
             raise ResponseError("BUSYGROUP Consumer Group name already exists")
-        stream.groups[raw(groupname)] = Group(stream.last if id == "$" else parsed(id))
+        group = stream.groups[raw(groupname)] = Group(stream.last if id == "$" else parsed(id))
+        fresh = self._fresh.setdefault(raw(groupname), {})
+        if stream.last > group.read_to:
+            fresh[key] = None
         return True
 
     def _group(self, name: object, groupname: object) -> tuple[Stream, Group]:
-        stream = self._find(raw(name), Stream)
-        group = stream.groups.get(raw(groupname)) if stream else None
+        # Streams never expire here, and this is asked 64 times for each look: without `_find`.
+        stream = self._values.get(name if type(name) is bytes else raw(name))
+        group = stream.groups.get(raw(groupname)) if type(stream) is Stream else None
         if stream is None or group is None:
             raise ResponseError(f"NOGROUP No such key '{name!s}' or consumer group '{groupname!s}'")
         return stream, group
@@ -510,14 +534,20 @@ class Keyspace:
     ) -> list[Any]:
         """XREADGROUP, without the waiting: new entries for ``>``, else one's own that are not settled."""
         answers = []
+        fresh = self._fresh.get(raw(groupname), {})
         for name, after in streams.items():
-            stream, group = self._group(name, groupname)
+            key = raw(name)
+            if after == ">" and key not in fresh and key in self._values:
+                continue
+            stream, group = self._group(key, groupname)
             if after == ">":
-                found = self._new(stream, group, raw(consumername), count) if stream.last > group.read_to else []
+                found = self._new(stream, group, raw(consumername), count)
+                if stream.last == group.read_to:
+                    fresh.pop(key, None)
             else:
                 found = self._mine(stream, group, raw(consumername), parsed(raw(after)), count)
             if found or after != ">":
-                answers.append([raw(name), found])
+                answers.append([key, found])
         return answers
 
     def _new(
@@ -556,6 +586,10 @@ class Keyspace:
         """XPENDING with a range."""
         _, group = self._group(name, groupname)
         if not group.pending:
+            return []
+        if consumername is not None and not any(
+            one.consumer == raw(consumername) for one in group.pending.values()
+        ):
             return []
         least, most, now = parsed(min), parsed(max, ends=LAST), self._now()
         found = [
@@ -671,13 +705,8 @@ class Keyspace:
 
     def has_new(self, groupname: object, streams: Iterable[Any]) -> bool:
         """Whether a group would get something new from one of these streams."""
-        name = raw(groupname)
-        for key in streams:
-            stream = self._values.get(raw(key))
-            group = stream.groups.get(name) if stream is not None else None
-            if group is None or stream.last > group.read_to:
-                return True
-        return False
+        fresh = self._fresh.get(raw(groupname), {})
+        return bool(fresh) and any(raw(key) in fresh for key in streams)
 
     def streams(self) -> Iterator[tuple[bytes, Stream]]:
         """Every stream by its key."""

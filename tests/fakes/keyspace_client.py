@@ -14,7 +14,8 @@ from redis.asyncio import Redis
 from streams.connection import FUNCTIONS, Store
 from tests.fakes.keyspace import Keyspace
 
-Effect = Callable[[], Any]
+Effect = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+"""A command with its arguments, not yet carried out."""
 
 
 class Wire:
@@ -27,10 +28,15 @@ class Wire:
 
 def answered(effect: Effect) -> Any:
     """What the store says; its errors are answers."""
+    command, args, options = effect
     try:
-        return effect()
+        return command(*args, **options)
     except Exception as error:
         return error
+
+
+def _all(effects: Sequence[Effect]) -> list[Any]:
+    return [answered(effect) for effect in effects]
 
 
 class KeyspaceClient:
@@ -44,7 +50,7 @@ class KeyspaceClient:
         command = getattr(self._keyspace, name)
 
         async def called(*args: Any, **options: Any) -> Any:
-            (answer,) = await self._wire.carry([lambda: command(*args, **options)])
+            (answer,) = await self._wire.carry([(command, args, options)])
             if isinstance(answer, Exception):
                 raise answer
             return answer
@@ -55,7 +61,7 @@ class KeyspaceClient:
 
     async def xread(self, streams: Any, count: int | None = None, block: int | None = None) -> Any:
         """XREAD."""
-        return await self._blocking(lambda: self._keyspace.xread(streams, count), block)
+        return await self._blocking((self._keyspace.xread, (streams, count), {}), block)
 
     async def xreadgroup(
         self,
@@ -67,7 +73,7 @@ class KeyspaceClient:
     ) -> Any:
         """XREADGROUP."""
         return await self._blocking(
-            lambda: self._keyspace.xreadgroup(groupname, consumername, streams, count), block
+            (self._keyspace.xreadgroup, (groupname, consumername, streams, count), {}), block
         )
 
     async def _blocking(self, effect: Effect, block: int | None) -> Any:
@@ -113,7 +119,7 @@ class Pipeline:
         command = getattr(self._keyspace, name)
 
         def queued(*args: Any, **options: Any) -> Self:
-            self._effects.append(lambda: command(*args, **options))
+            self._effects.append((command, args, options))
             return self
 
         self.__dict__[name] = queued
@@ -123,7 +129,7 @@ class Pipeline:
         """The answers, in order."""
         effects, self._effects = self._effects, []
         if self._whole:
-            (answers,) = await self._wire.carry([lambda: [answered(effect) for effect in effects]])
+            (answers,) = await self._wire.carry([(_all, (effects,), {})])
         else:
             answers = await self._wire.carry(effects)
         if raise_on_error:

@@ -237,7 +237,7 @@ class Client(KeyspaceClient):
         while True:
             if block is None or keyspace.has_new(groupname, streams):
                 (answer,) = await wire.carry(
-                    [lambda: keyspace.xreadgroup(groupname, consumername, streams, count)]
+                    [(keyspace.xreadgroup, (groupname, consumername, streams, count), {})]
                 )
                 if isinstance(answer, Exception):
                     raise answer
@@ -546,6 +546,7 @@ class World:
         )
         self.background: set[asyncio.Task[Any]] = set()
         self.handled: Counter[str] = Counter()
+        self.begun: list[asyncio.Future[None]] = []
         self.number = 0
 
     # ── time and words ───────────────────────────────────────────────────────────────────────────
@@ -688,6 +689,9 @@ class World:
         self.say(f"process {index} begins")
         self._note_clock(index)
         process.begin()
+        begun, self.begun = self.begun, []
+        for one in begun:
+            _resolve(one)
 
     def died(self, process: Process) -> None:
         """A process is dead; another one begins in a while."""
@@ -828,7 +832,9 @@ class World:
             alive = [process for process in self.processes if process is not None]
             if alive:
                 return self.chance.choice(alive)
-            await asyncio.sleep(1)
+            begun = self.loop.create_future()
+            self.begun.append(begun)
+            await begun
 
     # ── customers ────────────────────────────────────────────────────────────────────────────────
 
@@ -992,7 +998,7 @@ class World:
             return
         self.say("the kill switch is pressed")
         self.oracle.switched_off = self.loop.time()
-        await asyncio.sleep(self.chance.uniform(20, 1500))
+        await asyncio.sleep(self.chance.choice((20, 60, 400)) * (0.5 + self.chance.random()))
         await self._go_on()
 
     async def _go_on(self) -> None:
