@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format bench sweep train campaign chaos deadlines peers clean
+.PHONY: help install run test check format bench sweep train campaign chaos deadlines simulate planted peers clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -64,6 +64,14 @@ chaos: install ## Disturb the store, the platforms and Slack under load, and pri
 
 deadlines: install ## Compare 100,000 deadlines with a walk of real minutes (minutes)
 	$(BIN)/python -m pytest tests/campaigns/test_deadlines.py -m campaign
+
+SEEDS ?= 10000
+
+simulate: install ## Play the whole line under faults: SEEDS=500, SEEDS=500-900, SEED=17 for one with its trace
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),$(SEEDS))
+
+planted: install ## Say after how many simulated seeds each planted bug is caught
+	$(BIN)/python -m tests.simulation --planted
 
 peers: install ## Try the platforms on other people's servers, in .peers (minutes, 750 MB)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt '.[peers]'

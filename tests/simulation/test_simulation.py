@@ -1,0 +1,113 @@
+"""The whole line under faults that a seed draws: what must hold holds, and what is broken is found.
+
+`make simulate` plays ten thousand seeds; these are some that everybody plays each time.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.planted import BUGS, caught
+from tests.simulation.world import Help, simulate
+
+FEW = 40
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("tens", range(8))
+def test_nothing_is_lost_doubled_late_or_sent_against_somebodys_will(tens: int) -> None:
+    """Ten seeds with crashes, lost answers, storms, clocks that jump, and people who are in each other's way."""
+    for seed in range(10 * tens, 10 * tens + 10):
+        figures = simulate(seed, mentions=FEW)
+        assert not figures.violation, f"seed {seed}: {figures.violation} (make simulate SEED={seed})"
+        assert figures.mentions == FEW
+
+
+def test_every_kind_of_fault_happens() -> None:
+    """A fault that is never drawn proves nothing."""
+    happened = sum((simulate(seed, mentions=FEW).faults for seed in range(100, 130)), start=simulate(99).faults)
+
+    assert {
+        "crash",
+        "crash before a write",
+        "crash after a write, before its answer",
+        "crash at a POST, before it left",
+        "crash at a POST, after it left",
+        "crash at a POST, after it arrived",
+        "crash at a read",
+        "hard stop",
+        "process stopped for a while",
+        "store connection lost",
+        "duplicated delivery",
+        "reordered delivery",
+        "late delivery",
+        "POST answer lost",
+        "POST arrived, connection reset",
+        "POST arrives late",
+        "POST never arrives",
+        "POST refused",
+        "POST 429",
+        "POST 5xx, not posted",
+        "POST 5xx, posted",
+        "platform down",
+        "platform storm",
+        "clock jump",
+        "edit",
+        "deletion",
+        "opt-out",
+        "answered past Heard",
+        "two press at once",
+        "kill switch",
+    } <= set(+happened)
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_a_planted_bug_is_caught(bug: str) -> None:
+    """Within a few seeds: the check can fail."""
+    found = caught(bug, within=30, mentions=FEW)
+
+    assert found is not None, f"{bug} was not caught"
+
+
+def test_a_seed_is_played_again_to_the_byte() -> None:
+    """In this process, in another one, and whatever order its sets have."""
+    here = simulate(3, mentions=FEW, traced=True)
+    again = simulate(3, mentions=FEW, traced=True)
+    assert here.lines == again.lines
+
+    program = "from tests.simulation.world import simulate; print(simulate(3, mentions=40).trace)"
+    others = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
+        for hash_seed in ("1", "2")
+    ]
+    assert others == [here.trace, here.trace]
+
+
+def test_another_seed_is_another_day() -> None:
+    """Or ten thousand seeds would be one."""
+    assert simulate(3, mentions=FEW).trace != simulate(4, mentions=FEW).trace
+
+
+def test_a_violation_names_its_seed_and_is_played_again() -> None:
+    """What is found can be looked into."""
+    plant = BUGS["settle before saving"]
+    first, second = (simulate(0, mentions=FEW, plant=plant) for _ in range(2))
+
+    assert first.violation
+    assert (first.violation, first.trace) == (second.violation, second.trace)
+
+
+def test_every_behaviour_of_platforms_is_played() -> None:
+    """A key of the mention, a key for an hour, a refused duplicate, no help at all."""
+    from tests.simulation.world import SITES
+
+    assert {help for help, _ in SITES.values()} == set(Help)
