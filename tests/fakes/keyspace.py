@@ -432,7 +432,8 @@ class Keyspace:
         self, name: object, least: Any, most: Any, start: int | None = None, num: int | None = None
     ) -> list[bytes]:
         """ZRANGEBYSCORE."""
-        members = self._find(raw(name), SortedSet)
+        key = raw(name)
+        members = self._find(key, SortedSet) if key in self._values else None
         if not members:
             return []
         found = members.between(least, most)
@@ -585,7 +586,7 @@ class Keyspace:
     ) -> list[dict[str, Any]]:
         """XPENDING with a range."""
         _, group = self._group(name, groupname)
-        if not group.pending:
+        if not group.pending:  # As it is nearly always.
             return []
         if consumername is not None and not any(
             one.consumer == raw(consumername) for one in group.pending.values()

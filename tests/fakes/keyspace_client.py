@@ -23,20 +23,18 @@ class Wire:
 
     async def carry(self, effects: Sequence[Effect]) -> list[Any]:
         """The answers to these, in order; an exception is an answer too."""
-        return [answered(effect) for effect in effects]
+        return answers_to(effects)
 
 
-def answered(effect: Effect) -> Any:
+def answers_to(effects: Sequence[Effect]) -> list[Any]:
     """What the store says; its errors are answers."""
-    command, args, options = effect
-    try:
-        return command(*args, **options)
-    except Exception as error:
-        return error
-
-
-def _all(effects: Sequence[Effect]) -> list[Any]:
-    return [answered(effect) for effect in effects]
+    answers: list[Any] = []
+    for command, args, options in effects:
+        try:
+            answers.append(command(*args, **options))
+        except Exception as error:  # noqa: PERF203
+            answers.append(error)
+    return answers
 
 
 class KeyspaceClient:
@@ -129,7 +127,7 @@ class Pipeline:
         """The answers, in order."""
         effects, self._effects = self._effects, []
         if self._whole:
-            (answers,) = await self._wire.carry([(_all, (effects,), {})])
+            (answers,) = await self._wire.carry([(answers_to, (effects,), {})])
         else:
             answers = await self._wire.carry(effects)
         if raise_on_error:

@@ -2,7 +2,10 @@
 
 import asyncio
 import heapq
-from collections.abc import Callable, Coroutine
+from collections import deque
+from collections.abc import Callable
+from contextvars import Context
+from itertools import count
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -15,31 +18,50 @@ class Stuck(Exception):
 class VirtualLoop(asyncio.BaseEventLoop):
     """Runs callbacks as asyncio does, and moves its time to the next timer when there are none.
 
-    Threads are run in their place: `asyncio.to_thread` ends before it begins to wait.
+    Timers of one instant are run in the order in which they were set. Threads are run in their place:
+    `asyncio.to_thread` ends before it begins to wait.
     """
 
-    _scheduled: list[asyncio.TimerHandle]
+    _ready: "deque[asyncio.Handle]"
 
     def __init__(self) -> None:
         super().__init__()
         self._seconds = 0.0
-        self._selector = self
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._number = count()
 
     def time(self) -> float:
         """Seconds since the loop was made."""
         return self._seconds
 
-    def select(self, timeout: float | None) -> list[Any]:
-        """What a selector does between two rounds: here, let the time pass."""
-        if timeout is None:
-            raise Stuck("nothing is left to happen")
-        if timeout > 0:
-            while self._scheduled and self._scheduled[0].cancelled():
-                heapq.heappop(self._scheduled)._scheduled = False
-                self._timer_cancelled_count -= 1
-            if self._scheduled:
-                self._seconds = max(self._seconds, self._scheduled[0].when())
-        return []
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Run something when so much time has passed."""
+        return self.call_at(self._seconds + delay, callback, *args, context=context)
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Run something at a second. As tuples the timers are compared without Python, which is half of it."""
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        heapq.heappush(self._timers, (when, next(self._number), timer))
+        return timer
+
+    def _run_once(self) -> None:
+        ready, timers = self._ready, self._timers
+        if not ready:
+            while timers and timers[0][2].cancelled():
+                heapq.heappop(timers)
+            if not timers:
+                raise Stuck("nothing is left to happen")
+            self._seconds = max(self._seconds, timers[0][0])
+            while timers and timers[0][0] <= self._seconds:
+                ready.append(heapq.heappop(timers)[2])
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle.cancelled():
+                handle._run()
 
     def _process_events(self, event_list: list[Any]) -> None:
         """There are no files."""
@@ -47,7 +69,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def _write_to_self(self) -> None:
         """Nobody else wakes this loop."""
 
-    def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> "asyncio.Future[T]":  # type: ignore[override]
+    def run_in_executor(  # type: ignore[override]
+        self, executor: object, func: Callable[..., T], *args: Any
+    ) -> "asyncio.Future[T]":
         """Run it here and now."""
         future: asyncio.Future[T] = self.create_future()
         try:
@@ -55,15 +79,3 @@ class VirtualLoop(asyncio.BaseEventLoop):
         except Exception as error:
             future.set_exception(error)
         return future
-
-
-def play(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a coroutine on a loop of its own to its end."""
-    loop = VirtualLoop()
-    try:
-        return loop.run_until_complete(main())
-    finally:
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.close()

@@ -43,7 +43,7 @@ from streams import codec, topics
 from streams import consumer as consumer_module
 from streams.connection import LOST, Store
 from tests.fakes.keyspace import Keyspace
-from tests.fakes.keyspace_client import Effect, KeyspaceClient, Pipeline, Wire, answered, new_keyspace
+from tests.fakes.keyspace_client import Effect, KeyspaceClient, Pipeline, Wire, answers_to, new_keyspace
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.oracle import Oracle, Violation
 from tests.simulation.sites import FOREVER, Becomes, Connection, Help, Post, Shown, Site
@@ -203,20 +203,18 @@ class SlowWire(Wire):
             process.world.figures.faults[
                 "crash before a write" if not done else "crash after a write, before its answer"
             ] += 1
-            for effect in effects[:done]:
-                answered(effect)
+            answers_to(effects[:done])
             process.die("at a call")
             raise Stopped
         if process.world.faulty and process.chance.random() < process.world.plan.lost_calls:
             return await self._lost(effects)
-        answers = [answered(effect) for effect in effects]
+        answers = answers_to(effects)
         await process.answer_travels()
         return answers
 
     async def _lost(self, effects: Sequence[Effect]) -> list[Any]:
         if self._process.chance.random() < 0.5:
-            for effect in effects:
-                answered(effect)
+            answers_to(effects)
         self._process.world.figures.faults["store connection lost"] += 1
         await asyncio.sleep(0.05)
         raise LostConnection("the connection was lost")
@@ -982,7 +980,7 @@ class World:
     async def _an_outage(self) -> None:
         site = self.sites[self.chance.choice([*self.sites])]
         self.figures.faults["platform down"] += 1
-        site.down_until = self.loop.time() + self.chance.uniform(30, 900)
+        site.down_until = self.loop.time() + self.chance.choice((30, 60, 240)) * (0.5 + self.chance.random())
 
     async def _a_storm(self) -> None:
         site = self.sites[self.chance.choice([*self.sites])]
@@ -998,7 +996,7 @@ class World:
             return
         self.say("the kill switch is pressed")
         self.oracle.switched_off = self.loop.time()
-        await asyncio.sleep(self.chance.choice((20, 60, 400)) * (0.5 + self.chance.random()))
+        await asyncio.sleep(self.chance.choice((5, 20, 120)) * (0.5 + self.chance.random()))
         await self._go_on()
 
     async def _go_on(self) -> None:
@@ -1020,7 +1018,7 @@ class World:
     async def _watch(self) -> None:
         while True:
             self.checked(self.oracle.check_time)
-            await asyncio.sleep(10.0)
+            await asyncio.sleep(30.0)
 
     async def _story(self) -> None:
         self.begin(0)
@@ -1036,6 +1034,9 @@ class World:
             site.down_until = site.storm_until = -1.0
         for index in (0, 1):
             self.set_clock(index, 0.0)
+        for process in self.processes:
+            if process is not None:
+                process.frozen_until = min(process.frozen_until, self.loop.time())
         self.keyspace.delete("heard:paused")
         self.oracle.switched_off = FOREVER
         await asyncio.sleep(REST_S)
