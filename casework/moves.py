@@ -448,7 +448,7 @@ def pause(case: Case, *, by: str, at: datetime, reason: str) -> Moved:
     check_legal(case, Move.PAUSE)
     if case.pause is not None:
         raise IllegalMove("pause again", case.status, case.id)
-    begun = Pause(since=at, reason=reason, by=by)
+    begun = Pause(since=_no_sooner(case, at), reason=reason, by=by)
     return _moved(case, Move.PAUSE, by=by, at=at, detail=reason, pauses=(*case.pauses, begun))
 
 
@@ -474,7 +474,7 @@ def recount(case: Case, *, at: datetime, promises: Promises, why: str) -> Moved 
     nobody was promised that in time.
     """
     check_legal(case, Move.RECOUNT)
-    judged = case.classification
+    at, judged = _no_sooner(case, at), case.classification
     kept = case.promises
     if judged is not None:
         kept = promises.still_owed(kept, platform=case.platform, classification=judged)
@@ -973,6 +973,14 @@ def _owed_for_unanswered(
     )
 
 
+def _no_sooner(case: Case, at: datetime) -> datetime:
+    """The instant, or that of the last move where a clock was set back since.
+
+    What is counted from an earlier one would take back a warning or a breach that people were told of.
+    """
+    return max(at, case.moved_at) if case.moved_at is not None else at
+
+
 def _ended(pauses: tuple[Pause, ...], *, by: str, at: datetime) -> tuple[Pause, ...]:
     """The pauses once the last, which lasts, is over."""
     last = pauses[-1]
@@ -989,6 +997,7 @@ def _resumed(case: Case, *, by: str, at: datetime, promises: Promises) -> _Resum
     """The promises and pauses once the case waits for nobody else any more."""
     if case.pause is None:
         return {"promises": case.promises, "pauses": case.pauses}
+    at = _no_sooner(case, at)
     pauses = _ended(case.pauses, by=by, at=at)
     owed = promises.recounted(case.promises, at, stretches(pauses))
     return {"promises": owed, "pauses": pauses}

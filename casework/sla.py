@@ -143,11 +143,10 @@ class PromisePolicy:
     ) -> "Promise":
         """A promise that is still owed, as this policy counts it by now.
 
-        What was raised is not raised again, and what broke stays broken unless it is due later than now, and
-        later than it was: a clock that was set back must not mend it.
+        What was raised is not raised again, and what broke stays broken unless it is due later than now.
         """
         fresh = self.start(promise.mention, promise.started_at, hours, pauses)
-        if promise.state is PromiseState.BREACHED and fresh.due_at <= max(now, promise.due_at):
+        if promise.state is PromiseState.BREACHED and fresh.due_at <= now:
             return promise
         raised = promise.state is PromiseState.AT_RISK
         later = tuple(at for at in fresh.warn_at if at > now or not raised)

@@ -296,6 +296,32 @@ def test_a_pause_mends_nothing_that_is_broken() -> None:
     assert owed(went_on) == owed(broken.case)
 
 
+@pytest.mark.parametrize("told_at", [oslo(23, 9, 30), oslo(23, 10)])
+@pytest.mark.parametrize("wrong", ["as it begins", "as it ends"])
+def test_a_pause_by_a_clock_that_was_set_back_raises_nothing_again(told_at: datetime, wrong: str) -> None:
+    """A machine an hour behind counts from before what people were told: a warning, or the breach."""
+    policy, back = replace(FIRST_HOUR, warn_at=(EarlyWarning(share=0.5),)), timedelta(hours=1)
+    promises = Promises((policy,), OFFICE)
+    case = waiting(heard(oslo(23, 9), policy), oslo(23, 9))
+    told = moves.wake(case, at=told_at, promises=promises)
+    assert told is not None
+    begins, ends = told_at + timedelta(minutes=5), told_at + timedelta(minutes=10)
+
+    paused = moves.pause(
+        told.case,
+        by="Nina",
+        at=begins - (back if wrong == "as it begins" else timedelta(0)),
+        reason=FOR_THE_CUSTOMER,
+    ).case
+    went_on = moves.resume(
+        paused, by="Nina", at=ends - (back if wrong == "as it ends" else timedelta(0)), promises=promises
+    ).case
+
+    assert owed(went_on).state is owed(told.case).state
+    assert len(owed(went_on).warn_at) == len(owed(told.case).warn_at)
+    assert moves.wake(went_on, at=ends, promises=promises) is None
+
+
 def test_a_snooze_stops_no_promise_and_says_what_it_passes() -> None:
     """DESIGN §6: resting is for people; the customer waits all the same."""
     case = waiting(heard(oslo(23, 9), FIRST_HOUR), oslo(23, 9))
