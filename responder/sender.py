@@ -39,6 +39,7 @@ log = structlog.get_logger(__name__)
 MARGIN: Final = timedelta(seconds=5)
 PAUSE_CHECK: Final = timedelta(seconds=1)
 RECORD_ROUNDS: Final = 50
+ASKED_AGAIN: Final = "sending was stopped, or nobody could say in time that it was not"
 STOPPED_IN_TIME: Final = "the author asked not to be answered, just in time (rule X5)"
 
 
@@ -170,9 +171,15 @@ class Sender:
     async def _post(self, case: Case, entry: Entry, platform: Platform, leaving: timedelta) -> Result:
         """``leaving`` is when the intent was written down, as `Clock.elapsed`."""
         mention, outgoing = _decided(case)
+        asked = self.clock.elapsed()
         if await self.cases.opted_out(case.platform, case.author.id):
             # The last thing that is asked before the post: whoever says stop until here is heard (X5).
             return moves.refuse(case, at=self.clock.now(), why=STOPPED_IN_TIME)
+        stopped = await self.switch.paused()
+        if stopped or self.clock.elapsed() - asked > PAUSE_CHECK:
+            # So it is with the switch; and an answer that took longer says what was, not what is (T15).
+            now = self.clock.now()
+            return moves.wait_its_turn(case, at=now, why=ASKED_AGAIN, until=now + PAUSE_CHECK)
         if self.clock.elapsed() - leaving > MARGIN:
             # Stopped meanwhile, or the store was slow: it might arrive after somebody has looked for it.
             log.warning("too late to leave", case=case.id, platform=platform.name)

@@ -226,6 +226,31 @@ async def test_a_process_that_was_stopped_posts_nothing_with_a_stale_claim(
     assert (desk.platform.attempts, len(desk.platform.posts)) == (1, 1)
 
 
+@pytest.mark.parametrize("pressed", [True, False])
+async def test_the_switch_is_asked_again_just_before_the_post(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, pressed: bool
+) -> None:
+    """Pressed after the intent was written down; or nobody knows, as its answer took two seconds."""
+    await desk.approve()
+    opted_out, last = desk.cases.opted_out, [False, True]
+
+    async def pressed_or_slow(platform: str, author_id: str) -> bool:
+        if last and last.pop(0):
+            await desk.switch.pause("Lee") if pressed else desk.clock.advance(timedelta(seconds=2))
+        return await opted_out(platform, author_id)
+
+    monkeypatch.setattr(desk.cases, "opted_out", pressed_or_slow)
+    await desk.consumer.step()
+    assert not last
+    assert desk.platform.attempts == 0
+    assert (await desk.cases.load(CASE_ID)).status is Status.APPROVED
+
+    await desk.switch.resume("Lee")
+    case = await desk.run(minutes=1)
+    assert case.status is Status.ANSWERED
+    assert (desk.platform.attempts, len(desk.platform.posts)) == (1, 1)
+
+
 async def test_a_second_sender_posts_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever lost the claim keeps what it has for the one that holds it."""
     await desk.approve()
