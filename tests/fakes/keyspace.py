@@ -10,6 +10,7 @@ and in order; nothing is on a disk. A command that it does not know is an error,
 import json
 import time
 from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -538,9 +539,9 @@ class Keyspace:
         fresh = self._fresh.get(raw(groupname), {})
         for name, after in streams.items():
             key = raw(name)
-            if after == ">" and key not in fresh and key in self._values:
-                continue
             stream, group = self._group(key, groupname)
+            if after == ">" and key not in fresh:
+                continue
             if after == ">":
                 found = self._new(stream, group, raw(consumername), count)
                 if stream.last == group.read_to:
@@ -661,20 +662,19 @@ class Keyspace:
     def xautoclaim(
         self, name: object, groupname: object, consumername: object, min_idle_time: int, count: int = 100
     ) -> list[Any]:
-        """XAUTOCLAIM from the beginning."""
+        """XAUTOCLAIM from the beginning; what it looks at and what it gives are both limited by ``count``."""
         stream, group = self._group(name, groupname)
-        left = sorted(group.pending)
-        gone = [at for at in left if at not in stream.entries]
-        taken = [
-            at
-            for at in left[: 10 * count]
-            if self._claim(stream, group, raw(consumername), at, min_idle_time, False)
-        ][:count]
-        return [
-            b"0-0",
-            [_shown(at, stream.entries[at]) for at in taken],
-            [written(at) for at in gone],
-        ]
+        left, taken, gone = deque(sorted(group.pending)), list[EntryId](), list[EntryId]()
+        looks = 10 * count
+        while left and looks and len(taken) + len(gone) < count:
+            at, looks = left.popleft(), looks - 1
+            if at not in stream.entries:
+                del group.pending[at]
+                gone.append(at)
+            elif self._claim(stream, group, raw(consumername), at, min_idle_time, False):
+                taken.append(at)
+        following = written(left[0]) if left else b"0-0"
+        return [following, [_shown(at, stream.entries[at]) for at in taken], [written(at) for at in gone]]
 
     # ── scripts ──────────────────────────────────────────────────────────────────────────────────
 
