@@ -224,15 +224,15 @@ class Consumer:
     # ── handling ─────────────────────────────────────────────────────────────────────────────────
 
     async def _handle(self, entries: Sequence[Entry]) -> None:
-        todo = self._in_turn(entries)
+        todo = await self._in_turn(entries)
         for _ in range(CONFLICT_ROUNDS):
             if not todo:
                 return
             todo = await self._round(todo)
         for entry in todo:
-            self._waiting.add(entry, self._clock.now() + SOON)
+            await self._put_off(entry, self._clock.now() + SOON)
 
-    def _in_turn(self, entries: Sequence[Entry]) -> list[Entry]:
+    async def _in_turn(self, entries: Sequence[Entry]) -> list[Entry]:
         """The entries whose case has none waiting before them; the others wait behind it."""
         in_turn = []
         for entry in entries:
@@ -240,7 +240,7 @@ class Consumer:
             if until is None:
                 in_turn.append(entry)
             else:
-                self._waiting.add(entry, until)
+                await self._put_off(entry, until)
         return in_turn
 
     async def _round(self, entries: Sequence[Entry]) -> list[Entry]:
@@ -254,7 +254,7 @@ class Consumer:
         works = [Work(by_id[entry.case_id], entry) for entry in batch if entry.case_id in by_id]
         results = await self._results(works)
         again = await self._end(works, results)
-        return self._in_turn([*again, *later])
+        return await self._in_turn([*again, *later])
 
     async def _results(self, works: Sequence[Work], *, again: bool = False) -> Sequence[Result]:
         if not works:
@@ -289,7 +289,7 @@ class Consumer:
         return overtaken + [w.entry for w, r in zip(works, results, strict=True) if isinstance(r, Conflict)]
 
     async def _put_off(self, entry: Entry, ready_at: datetime) -> None:
-        """Keep an entry for later. Its handling ended well, so its deliveries are counted anew."""
+        """Keep an entry for later: no handling of it killed us, so its deliveries are counted anew."""
         key = topics.topic_key(entry.partition, entry.topic)
         await self._store.writes.xclaim(
             key, self._group, self._name, 0, [entry.id], retrycount=0, justid=True

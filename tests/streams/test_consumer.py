@@ -226,6 +226,24 @@ async def test_waiting_is_no_poison(consume: Consume, clock: ManualClock) -> Non
     assert await DeadLetters(consume.store).count() == 0
 
 
+async def test_waiting_behind_another_is_no_poison_over_restarts(consume: Consume) -> None:
+    """What never had its turn cannot have ended the process, however often that was started again."""
+    case_id = await consume.open_case()
+    case = await consume.cases.load(case_id)
+    again = moves.join(case, a_mention(2, author=case.author), at=NOON, promises=PROMISES)
+    await consume.cases.save(again)
+
+    async def busy(works: Sequence[Work]) -> Sequence[Result]:
+        return [TryAgainLater("busy", after=timedelta(hours=1))] * len(works)
+
+    for _ in range(3 * consumer_module.MAX_DELIVERIES):
+        await drain(consume(busy))
+
+    assert await DeadLetters(consume.store).count() == 0
+    await drain(consume(classify_all))
+    assert (await consume.cases.load(case_id)).status is Status.CLASSIFIED
+
+
 async def test_poison_takes_no_neighbour_with_it(consume: Consume) -> None:
     """What was read in one batch with an entry that ends the process is handled all the same."""
     ids = [await consume.open_case(number) for number in range(1, 6)]
