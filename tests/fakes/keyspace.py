@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 import msgspec
-from lupa import lua51
+from lupa import lua51  # type: ignore[import-untyped]  # it has no stubs
 from redis.exceptions import ResponseError
 
 EntryId = tuple[int, int]
@@ -99,7 +99,7 @@ class SortedSet:
         """Those with a score between two bounds, as Redis writes them: ``(5``, ``-inf``, ``7``."""
         order = self.order
         if least == "-inf" and isinstance(most, int):
-            return order[: bisect_right(order, most, key=_score)]
+            return order[: bisect_right(order, float(most), key=_score)]
         low, low_out = _bound(least)
         high, high_out = _bound(most)
         scores = [score for score, _ in order]
@@ -158,8 +158,8 @@ class Keyspace:
         self._lua = _Lua(self)
         self.on_add: Listening | None = None
         """Told of the key of every entry that is added to a stream."""
-        self.on_opt_out: Listening | None = None
-        """Told of what is put into a set."""
+        self.on_change: Listening | None = None
+        """Told of the key of every string or set that is changed by a command."""
 
     # ── keys ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -192,7 +192,11 @@ class Keyspace:
 
     def delete(self, *names: object) -> int:
         """DEL."""
-        return sum(self._present(raw(name)) and self._forget(raw(name)) for name in names)
+        gone = sum(self._present(raw(name)) and self._forget(raw(name)) for name in names)
+        if self.on_change is not None:
+            for name in names:
+                self.on_change(raw(name))
+        return gone
 
     def exists(self, *names: object) -> int:
         """EXISTS."""
@@ -267,6 +271,8 @@ class Keyspace:
         self._values[key] = raw(value)
         if ex is not None or px is not None:
             self._ends[key] = self._now() + (_ms(ex, 1000) if ex is not None else _ms(px, 1))
+        if self.on_change is not None:
+            self.on_change(key)
         return True
 
     def setnx(self, name: object, value: object) -> bool:
@@ -363,9 +369,8 @@ class Keyspace:
         members = self._make(raw(name), set)
         before = len(members)
         members.update(map(raw, values))
-        if self.on_opt_out is not None:
-            for value in values:
-                self.on_opt_out(raw(value))
+        if self.on_change is not None:
+            self.on_change(raw(name))
         return len(members) - before
 
     def srem(self, name: object, *values: object) -> int:
@@ -471,14 +476,14 @@ class Keyspace:
         return len(stream.entries) if stream else 0
 
     def xrange(
-        self, name: object, min: str = "-", max: str = "+", count: int | None = None
+        self, name: object, least: str = "-", most: str = "+", count: int | None = None
     ) -> list[tuple[bytes, dict[bytes, bytes]]]:
         """XRANGE."""
         stream = self._find(raw(name), Stream)
         if stream is None:
             return []
-        least, most = parsed(min), parsed(max, ends=LAST)
-        found = [_shown(at, fields) for at, fields in stream.entries.items() if least <= at <= most]
+        first, last = parsed(least), parsed(most, ends=LAST)
+        found = [_shown(at, fields) for at, fields in stream.entries.items() if first <= at <= last]
         return found if count is None else found[:count]
 
     def xdel(self, name: object, *ids: bytes | str) -> int:
@@ -496,7 +501,7 @@ class Keyspace:
             return 0
         return sum(group.pending.pop(parsed(one), None) is not None for one in ids)
 
-    def xgroup_create(self, name: object, groupname: object, id: str = "$", mkstream: bool = False) -> bool:
+    def xgroup_create(self, name: object, groupname: object, id: str = "$", mkstream: bool = False) -> bool:  # noqa: A002
         """XGROUP CREATE."""
         key = raw(name)
         stream: Stream | None = self._find(key, Stream)
@@ -579,8 +584,8 @@ class Keyspace:
         self,
         name: object,
         groupname: object,
-        min: bytes | str,
-        max: bytes | str,
+        least: bytes | str,
+        most: bytes | str,
         count: int,
         consumername: object = None,
         idle: int | None = None,
@@ -593,11 +598,11 @@ class Keyspace:
             one.consumer == raw(consumername) for one in group.pending.values()
         ):
             return []
-        least, most, now = parsed(min), parsed(max, ends=LAST), self._now()
+        first, last, now = parsed(least), parsed(most, ends=LAST), self._now()
         found = [
             (at, one)
             for at, one in sorted(group.pending.items())
-            if least <= at <= most
+            if first <= at <= last
             and (consumername is None or one.consumer == raw(consumername))
             and (idle is None or now - one.since >= idle)
         ]
@@ -638,7 +643,8 @@ class Keyspace:
         """XCLAIM."""
         stream, group = self._group(name, groupname)
         claimed = [parsed(one) for one in message_ids]
-        taken = [at for at in claimed if self._claim(stream, group, raw(consumername), at, min_idle_time, justid)]
+        me = raw(consumername)
+        taken = [at for at in claimed if self._claim(stream, group, me, at, min_idle_time, justid)]
         if retrycount is not None:
             for at in taken:
                 group.pending[at].deliveries = retrycount

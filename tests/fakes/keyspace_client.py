@@ -32,7 +32,7 @@ def answers_to(effects: Sequence[Effect]) -> list[Any]:
     for command, args, options in effects:
         try:
             answers.append(command(*args, **options))
-        except Exception as error:  # noqa: PERF203
+        except Exception as error:
             answers.append(error)
     return answers
 
@@ -113,10 +113,10 @@ class Pipeline:
     async def __aexit__(self, *_: object) -> None:
         self._effects = []
 
-    def __getattr__(self, name: str) -> Callable[..., Self]:
+    def __getattr__(self, name: str) -> "Callable[..., Pipeline]":
         command = getattr(self._keyspace, name)
 
-        def queued(*args: Any, **options: Any) -> Self:
+        def queued(*args: Any, **options: Any) -> Pipeline:
             self._effects.append((command, args, options))
             return self
 

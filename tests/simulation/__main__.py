@@ -101,7 +101,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("seeds", nargs="?", default="10000", help="how many, or which: 500-900")
     parser.add_argument("--seed", type=int, help="play one again and show its trace")
-    parser.add_argument("--planted", action="store_true", help="say after how many seeds planted bugs are caught")
+    parser.add_argument("--planted", action="store_true", help="say when planted bugs are caught")
     parser.add_argument("--mentions", type=int, default=MENTIONS, help="mentions a seed")
     parser.add_argument("--cores", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args(arguments)

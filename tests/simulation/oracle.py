@@ -25,6 +25,7 @@ HEARD_S: Final = 1.0
 LOOK_S: Final = 10.0
 """So long a look at the platform allows a POST."""
 
+LONG_AGO: Final = timedelta(minutes=2)
 ENDS: Final = {
     Status.ANSWERED: "answered",
     Status.IGNORED: "ignored",
@@ -42,14 +43,6 @@ class Violation(AssertionError):
 
 
 @dataclass(slots=True)
-class Heard:
-    """What became of one mention that a platform delivered."""
-
-    mention: Mention
-    at: float
-
-
-@dataclass(slots=True)
 class Oracle:
     """Everything that was seen, and what follows from it. ``seconds`` is the true time."""
 
@@ -60,7 +53,7 @@ class Oracle:
     ahead: Callable[[], float]
     cases: dict[str, Case] = field(default_factory=dict)
     case_of: dict[str, str] = field(default_factory=dict)
-    delivered: dict[str, Heard] = field(default_factory=dict)
+    delivered: dict[str, float] = field(default_factory=dict)
     opted_out: dict[str, float] = field(default_factory=dict)
     switched_off: float = FOREVER
     approved: dict[str, tuple[str, str, int]] = field(default_factory=dict)
@@ -109,9 +102,15 @@ class Oracle:
     def arrived(self, site: Site, reply: Shown) -> None:
         """A reply of ours is on the platform: is it the only one of its kind there?"""
         now = self.seconds()
-        ours = [one for one in site.below[reply.answers] if one.key and one.kind == reply.kind and one.removed > now]
+        ours = [
+            one
+            for one in site.below[reply.answers]
+            if one.key and one.kind == reply.kind and one.removed > now
+        ]
         if len(ours) > 1:
-            self.wrong(f"{len(ours)} {reply.kind}s below {site.name}:{reply.answers}: {[one.key for one in ours]}")
+            self.wrong(
+                f"{len(ours)} {reply.kind}s below {site.name}:{reply.answers}: {[one.key for one in ours]}"
+            )
 
     # ── the store ────────────────────────────────────────────────────────────────────────────────
 
@@ -171,7 +170,7 @@ class Oracle:
 
     def check_ends(self, sites: dict[str, Site], outcomes: dict[str, str], buried: set[str]) -> None:
         """Every mention ended, every approval was carried out or says why not, every alarm was told."""
-        for key, heard in self.delivered.items():
+        for key in self.delivered:
             self._check_mention(key, outcomes.get(key), buried)
         for case in self.cases.values():
             if case.id not in buried:
@@ -203,18 +202,23 @@ class Oracle:
         if end in ("ignored", "closed") and not case.why:
             self.wrong(f"{case.id} is {case.status} and does not say why")
         if end == "with people":
-            end = "refused by a rule" if case.permission and case.permission.rule else "with people"
-            late = [p for p in case.promises if p.running and p.due_at < self.instant() - timedelta(minutes=2)]
-            end = "expired with an alarm" if late else end
+            late = [p for p in case.promises if p.running and p.due_at < self.instant() - LONG_AGO]
+            end = "held for people, expired with an alarm" if late else "held for people"
+            if case.permission is not None and case.permission.rule:
+                end = f"kept in by rule {case.permission.rule}"
         self.ended[end] += 1
 
     def _check_case(self, case: Case, site: Site) -> None:
         if case.status is Status.ANSWERED:
             known = {reply.id for reply in case.replies if reply.id}
-            if not any(reply.by_hand for reply in case.replies) and not known & {one.id for one in site.shown}:
+            if not any(reply.by_hand for reply in case.replies) and not known & {
+                one.id for one in site.shown
+            }:
                 self.wrong(f"{case.id} is answered and nobody sees it")
         for reply in case.replies:
-            if reply.id and not any(one.id == reply.id for one in site.below.get(reply.answers.split(":", 1)[1], ())):
+            if reply.id and not any(
+                one.id == reply.id for one in site.below.get(reply.answers.split(":", 1)[1], ())
+            ):
                 self.wrong(f"{case.id} has a reply {reply.id} that is not there")
         if case.status in ENDS and ENDS[case.status] == "with people" and case.pause is None:
             for promise in case.promises:
@@ -223,7 +227,7 @@ class Oracle:
                 self.wrong(f"{case.id} waits for people and nobody was told")
 
     def _check_alarm(self, case: Case, promise: Promise) -> None:
-        if promise.running and promise.due_at < self.instant() - timedelta(minutes=2):
+        if promise.running and promise.due_at < self.instant() - LONG_AGO:
             rung = [
                 alert
                 for case_id, about, alert in self.raised

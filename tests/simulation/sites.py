@@ -184,7 +184,9 @@ class Connection:
     paths: Sequence[Path] = ()
     can_post = True
 
-    def __init__(self, site: Site, *, process: Dies, chance: Random, watcher: Watcher, calm: Callable[[], bool]) -> None:
+    def __init__(
+        self, site: Site, *, process: Dies, chance: Random, watcher: Watcher, calm: Callable[[], bool]
+    ) -> None:
         self.site, self.name, self.read_lag = site, site.name, site.read_lag
         self._process, self._chance, self._watcher, self._calm = process, chance, watcher, calm
         self.paths = (Feed(site),)
@@ -250,8 +252,8 @@ class Connection:
             return Becomes.ANSWERED
         stormy = asyncio.get_running_loop().time() < self.site.storm_until
         weights = (2, 2, 2, 3, 3, 1, 6, 3, 2) if stormy else (60, 3, 3, 5, 3, 2, 2, 2, 2)
-        (drawn,) = self._chance.choices([*Becomes], weights)
-        return drawn
+        drawn: list[Becomes] = self._chance.choices([*Becomes], weights)
+        return drawn[0]
 
     async def _sent(
         self, mention: Mention, outgoing: Outgoing, becomes: Becomes, began: float, attempt: int

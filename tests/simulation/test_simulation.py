@@ -5,12 +5,14 @@
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from tests.simulation.planted import BUGS, caught
-from tests.simulation.world import Help, simulate
+from tests.simulation.sites import Help
+from tests.simulation.world import SITES, simulate
 
 FEW = 40
 ROOT = Path(__file__).parents[2]
@@ -27,7 +29,9 @@ def test_nothing_is_lost_doubled_late_or_sent_against_somebodys_will(tens: int) 
 
 def test_every_kind_of_fault_happens() -> None:
     """A fault that is never drawn proves nothing."""
-    happened = sum((simulate(seed, mentions=FEW).faults for seed in range(100, 130)), start=simulate(99).faults)
+    happened = sum(
+        (simulate(seed, mentions=FEW).faults for seed in range(100, 130)), start=simulate(99).faults
+    )
 
     assert {
         "crash",
@@ -60,7 +64,7 @@ def test_every_kind_of_fault_happens() -> None:
         "answered past Heard",
         "two press at once",
         "kill switch",
-    } <= set(+happened)
+    } <= set(happened)
 
 
 @pytest.mark.parametrize("bug", BUGS)
@@ -108,6 +112,4 @@ def test_a_violation_names_its_seed_and_is_played_again() -> None:
 
 def test_every_behaviour_of_platforms_is_played() -> None:
     """A key of the mention, a key for an hour, a refused duplicate, no help at all."""
-    from tests.simulation.world import SITES
-
-    assert {help for help, _ in SITES.values()} == set(Help)
+    assert {against for against, _ in SITES.values()} == set(Help)

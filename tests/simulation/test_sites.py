@@ -56,9 +56,9 @@ class Drawn(Connection):
         return self.script.pop(0) if self.script else Becomes.ANSWERED
 
 
-def connected(help: Help, *script: Becomes, alone: Alone | None = None) -> Drawn:
+def connected(against: Help, *script: Becomes, alone: Alone | None = None) -> Drawn:
     """A platform with one mention."""
-    site = Site("x", help, LAG, posts={MENTION.id: Post(MENTION, [(0.0, MENTION.text)])})
+    site = Site("x", against, LAG, posts={MENTION.id: Post(MENTION, [(0.0, MENTION.text)])})
     alone = alone or Alone()
     connection = Drawn(site, process=alone, chance=Random(7), watcher=alone, calm=lambda: True)
     connection.script = [*script]
@@ -86,10 +86,10 @@ async def _posted(connection: Connection, outgoing: Outgoing) -> Fate:
         return Unknown("no answer")
 
 
-@pytest.mark.parametrize("help", Help)
-def test_a_reply_is_published_once_under_the_mention(help: Help) -> None:
+@pytest.mark.parametrize("against", Help)
+def test_a_reply_is_published_once_under_the_mention(against: Help) -> None:
     """With its words, where the customer sees it."""
-    connection = connected(help)
+    connection = connected(against)
     fate = played(lambda: _posted(connection, decided(MENTION)))
     (seen,) = connection.site.shown
 
@@ -162,17 +162,17 @@ def test_what_left_arrives_after_its_sender_is_dead() -> None:
     assert len(connection.site.shown) == 1
 
 
-@pytest.mark.parametrize("help", Help)
-def test_the_same_reply_sent_twice_is_one_where_the_platform_helps(help: Help) -> None:
+@pytest.mark.parametrize("against", Help)
+def test_the_same_reply_sent_twice_is_one_where_the_platform_helps(against: Help) -> None:
     """And two where it does not: nothing but the sender's wait stands between."""
-    connection = connected(help, Becomes.RESET)
+    connection = connected(against, Becomes.RESET)
 
     async def story() -> None:
         await _posted(connection, decided(MENTION))
         await _posted(connection, decided(MENTION))
 
     played(story)
-    assert len(connection.site.shown) == (2 if help is Help.NONE else 1)
+    assert len(connection.site.shown) == (2 if against is Help.NONE else 1)
 
 
 def test_an_idempotency_key_is_forgotten_after_an_hour() -> None:

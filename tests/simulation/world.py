@@ -8,11 +8,11 @@ platform, and another one begins over the same store under the same names.
 import asyncio
 import hashlib
 import zlib
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache, partial
 from pathlib import Path
 from random import Random
@@ -24,7 +24,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as LostConnection
 
-from casework.case import Case, Status, Topic
+from casework.case import WITH_PEOPLE, Case, Topic
 from casework.classification import Classification, Confidence, Doubt, Intent, Sentiment, Urgency
 from casework.decisions import Action, Ask
 from casework.errors import HeardError
@@ -34,16 +34,15 @@ from casework.sla import Alert
 from config import wiring
 from config.brand import Brand, load_brand
 from config.wiring import STAGES, Line, put_together
-from escalation.promises import PromiseClock
 from listener.rereading import Rereader
 from platforms.platform import Heard, Removed
 from platforms.platform import Platform as AnyPlatform
-from responder.knowledge import Article, Match
+from responder.knowledge import Article, Match, load_articles
+from responder.wording import load_templates
 from streams import codec, topics
 from streams import consumer as consumer_module
 from streams.connection import LOST, Store
-from tests.fakes.keyspace import Keyspace
-from tests.fakes.keyspace_client import Effect, KeyspaceClient, Pipeline, Wire, answers_to, new_keyspace
+from tests.fakes.keyspace_client import Effect, KeyspaceClient, Wire, answers_to, new_keyspace
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.oracle import Oracle, Violation
 from tests.simulation.sites import FOREVER, Becomes, Connection, Help, Post, Shown, Site
@@ -153,8 +152,8 @@ class Shelf:
         return Match(article, similarity=0.9, lead=0.5) if language in article.replies else None
 
 
-_load_articles = cache(wiring.load_articles)
-_load_templates = cache(wiring.load_templates)
+_load_articles = cache(load_articles)
+_load_templates = cache(load_templates)
 _brand = cache(load_brand)
 
 
@@ -164,7 +163,7 @@ def quick_and_virtual(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
     module = cast(Any, wiring)
     names = ("load_articles", "load_templates", "KnowledgeBase", "lane")
     before = {name: getattr(module, name) for name in names}
-    machine = consumer_module.time
+    machine = cast(Any, consumer_module).time
     module.load_articles, module.load_templates = _load_articles, _load_templates
     module.KnowledgeBase = lambda articles, *_args, **_options: Shelf(articles)
     module.lane = lambda folder, _stage: nullcontext(folder.name)
@@ -228,7 +227,12 @@ class Client(KeyspaceClient):
         self._process = process
 
     async def xreadgroup(
-        self, groupname: str, consumername: str, streams: Any, count: int | None = None, block: int | None = None
+        self,
+        groupname: str,
+        consumername: str,
+        streams: Any,
+        count: int | None = None,
+        block: int | None = None,
     ) -> Any:
         """XREADGROUP; one that waits does so until there is something, or somebody knocks."""
         wire, keyspace = self._wire, self._keyspace
@@ -309,7 +313,9 @@ class Process:
         if "sender" in self.stages:
             for name, side in self.sides.items():
                 self.spawn(self.line.listener(name).run(side.paths[0]), f"listen {name}")
-            rereader = Rereader(self.line.cases, self.line.cursors, platforms, self, self.store.forget_deleted)
+            rereader = Rereader(
+                self.line.cases, self.line.cursors, platforms, self, self.store.forget_deleted
+            )
             self.spawn(self.rarely(rereader.look_again, 1800.0), "reread")
             self.spawn(self.rarely(rereader.look_for_answers, 900.0), "colleagues")
 
@@ -358,7 +364,7 @@ class Process:
             world.figures.faults["process stopped for a while"] += 1
             self.frozen_until = self.loop.time() + chance.uniform(*chance.choice(((0.5, 6), (5, 150))))
             world.stands_still(self)
-        while self.loop.time() < self.frozen_until:
+        if self.loop.time() < self.frozen_until:
             await asyncio.sleep(self.frozen_until - self.loop.time() + 0.001)
         if self.dead:
             raise Stopped
@@ -372,7 +378,9 @@ class Process:
         self.waiting[group] = woken
         timer = None
         if waits < FOREVER:
-            timer = self.loop.call_later(max(0.0, waits) + 0.3 * self.chance.random(), self.knock, group, False)
+            timer = self.loop.call_later(
+                max(0.0, waits) + 0.3 * self.chance.random(), self.knock, group, False
+            )
         try:
             return await woken
         finally:
@@ -471,7 +479,9 @@ class Plan:
 
     def next_crash(self, chance: Random) -> int:
         """After how many calls the next process dies."""
-        return 10**9 if self.crash_every == float("inf") else 1 + int(chance.expovariate(1 / self.crash_every))
+        return (
+            10**9 if self.crash_every == float("inf") else 1 + int(chance.expovariate(1 / self.crash_every))
+        )
 
 
 @cache
@@ -501,7 +511,9 @@ class World:
 
     name = "everybody"
 
-    def __init__(self, seed: int, *, mentions: int = MENTIONS, traced: bool = False, plant: Any = None) -> None:
+    def __init__(
+        self, seed: int, *, mentions: int = MENTIONS, traced: bool = False, plant: Any = None
+    ) -> None:
         self.figures = Figures(seed)
         self.chance = Random(f"heard-{seed}")
         self.plan = Plan.drawn(self.chance)
@@ -512,9 +524,9 @@ class World:
         self.loop = asyncio.get_running_loop()
         self.keyspace = new_keyspace(self._store_ms)
         self.keyspace.on_add = self._added
-        self.keyspace.on_opt_out = self._opted_out
+        self.keyspace.on_change = self._store_changed
         self.sites = {
-            name: Site(name, help, timedelta(seconds=lag)) for name, (help, lag) in SITES.items()
+            name: Site(name, against, timedelta(seconds=lag)) for name, (against, lag) in SITES.items()
         }
         self.offsets = [0.0, 0.0]
         self.right_since = [FOREVER, FOREVER]
@@ -626,9 +638,17 @@ class World:
         self.dues[partition] = due[0][1] / 1000 if due else FOREVER
         self._wake_clocks()
 
-    def _opted_out(self, member: bytes) -> None:
-        self.oracle.opted_out.setdefault(member.decode(), self.loop.time())
-        self.say(f"opt-out {member.decode()}")
+    def _store_changed(self, key: bytes) -> None:
+        now = self.loop.time()
+        if key == b"heard:paused":
+            pressed = self.keyspace.get(key) is not None
+            self.oracle.switched_off = min(self.oracle.switched_off, now) if pressed else FOREVER
+            self.say("the kill switch is pressed" if pressed else "sending goes on")
+        elif key.endswith(b":optouts"):
+            for member in sorted(self.keyspace.smembers(key)):
+                if member.decode() not in self.oracle.opted_out:
+                    self.oracle.opted_out[member.decode()] = now
+                    self.say(f"opt-out {member.decode()}")
 
     # ── clocks ───────────────────────────────────────────────────────────────────────────────────
 
@@ -759,16 +779,20 @@ class World:
             fresh = await self._at_the_desk("kim", lambda desk: desk.store.load(seen.id))
             seen = fresh if isinstance(fresh, Case) else seen
         action = self._drawn_action(seen)
-        if action is None:
-            return
         await asyncio.sleep(chance.uniform(1, 40))
         both = chance.random() < 0.15
         if both:
             self.figures.faults["two press at once"] += 1
-            self.spawn(self._press("robin", seen, self._drawn_action(seen) or action))
-        await self._press("kim", seen, action)
+            self.spawn(self._press("robin", seen, self._drawn_action(seen)))
+        if not await self._press("kim", seen, action) and chance.random() < 0.8:
+            # Somebody was faster, or it is not to be done like that: they look again.
+            fresh = await self._at_the_desk("kim", lambda desk: desk.store.load(seen.id))
+            if isinstance(fresh, Case) and fresh.status in WITH_PEOPLE:
+                action = self._drawn_action(fresh) if fresh.permission == seen.permission else Action.POSTED
+                await asyncio.sleep(chance.uniform(5, 300))
+                await self._press("kim", fresh, action)
 
-    def _drawn_action(self, seen: Case) -> Action | None:
+    def _drawn_action(self, seen: Case) -> Action:
         actions = {
             Action.APPROVE: 60.0 if seen.draft is not None else 0.0,
             Action.EDIT: 18.0,
@@ -783,7 +807,8 @@ class World:
         (action,) = self.chance.choices([*actions], [*actions.values()])
         return action
 
-    async def _press(self, who: str, seen: Case, action: Action) -> None:
+    async def _press(self, who: str, seen: Case, action: Action) -> bool:
+        """One click; whether it did something that ends the matter for now."""
         chance = self.chance
         ask = Ask(
             version=seen.version,
@@ -813,12 +838,18 @@ class World:
             await self._at_the_desk(who, resumed)
         if isinstance(outcome, Case) and outcome.replies and chance.random() < 0.1:
             await self._at_the_desk(who, lambda desk: perform(desk, seen.id, Action.TAKE_BACK, ask))
+        return isinstance(outcome, Case) and action not in (
+            Action.TAKE,
+            Action.NOTE,
+            Action.AWAIT,
+            Action.SNOOZE,
+        )
 
     async def _at_the_desk(self, who: str, what: Callable[[Desk], Awaitable[Any]]) -> Any:
         """What comes of it: the answer, the refusal, or None when the desk died over it twice."""
         for _ in range(3):
             process = await self._some_process()
-            task = process.spawn(_caught(what(process.desk())), f"desk of {who}")
+            task = process.spawn(_caught(what, process.desk()), f"desk of {who}")
             await asyncio.wait([task])
             if not task.cancelled():
                 return task.result()
@@ -908,7 +939,7 @@ class World:
         last = site.log[-1] if site.log else None
         if isinstance(last, Heard) and last.mention.created_at > mention.created_at:
             self.figures.faults["reordered delivery"] += 1
-        self.oracle.delivered.setdefault(mention.key, _heard(mention, self.loop.time()))
+        self.oracle.delivered.setdefault(mention.key, self.loop.time())
         self.say(f"feed {mention.key} {text!r}")
         site.feed(Heard(mention, str(len(site.log) + 1), edited=edited))
 
@@ -917,7 +948,9 @@ class World:
         if post.deleted < FOREVER:
             return
         self.figures.faults["edit"] += 1
-        text = f"{self.chance.choice(('question', 'complaint', 'praise'))} {post.mention.text.split()[-1]} again"
+        text = (
+            f"{self.chance.choice(('question', 'complaint', 'praise'))} {post.mention.text.split()[-1]} again"
+        )
         post.versions.append((self.loop.time(), text))
         self.say(f"edited {post.mention.key}")
         if self.chance.random() < 0.6:
@@ -945,7 +978,9 @@ class World:
         await asyncio.sleep(self.chance.expovariate(1 / 600))
         self.figures.faults["opt-out"] += 1
         author = post.mention.author.id
-        self.keyspace.sadd(topics.optouts_key(topics.partition_of(site.name, author)), f"{site.name}:{author}")
+        self.keyspace.sadd(
+            topics.optouts_key(topics.partition_of(site.name, author)), f"{site.name}:{author}"
+        )
 
     # ── the machines ─────────────────────────────────────────────────────────────────────────────
 
@@ -991,19 +1026,8 @@ class World:
         if self.oracle.switched_off < FOREVER:
             return
         self.figures.faults["kill switch"] += 1
-        pressed = await self._at_the_desk("lee", lambda desk: desk.switch.pause("lee"))
-        if isinstance(pressed, HeardError):
-            return
-        self.say("the kill switch is pressed")
-        self.oracle.switched_off = self.loop.time()
+        await self._at_the_desk("lee", lambda desk: desk.switch.pause("lee"))
         await asyncio.sleep(self.chance.choice((5, 20, 120)) * (0.5 + self.chance.random()))
-        await self._go_on()
-
-    async def _go_on(self) -> None:
-        self.oracle.switched_off = FOREVER
-        self.say("sending goes on")
-        while await self._at_the_desk("lee", lambda desk: desk.switch.resume("lee")) is not None:
-            await asyncio.sleep(5)
         while self.keyspace.get("heard:paused") is not None:
             await self._at_the_desk("lee", lambda desk: desk.switch.resume("lee"))
 
@@ -1038,7 +1062,6 @@ class World:
             if process is not None:
                 process.frozen_until = min(process.frozen_until, self.loop.time())
         self.keyspace.delete("heard:paused")
-        self.oracle.switched_off = FOREVER
         await asyncio.sleep(REST_S)
         self.checked(self._check_end)
 
@@ -1057,11 +1080,14 @@ class World:
                 key = topics.topic_key(partition, topic)
                 pending = self.keyspace.pending(key)
                 if self.keyspace.xlen(key) or pending:
-                    oracle.wrong(f"{self.keyspace.xlen(key)} entries of {key} are not settled, {pending} begun")
+                    oracle.wrong(
+                        f"{self.keyspace.xlen(key)} entries of {key} are not settled, {pending} begun"
+                    )
         self.figures.faults["dead letter"] += len(buried)
         oracle.check_ends(self.sites, outcomes, buried)
         timelines = {
-            case_id: [(one.version, str(one.what)) for one in self._timeline(case_id)] for case_id in oracle.cases
+            case_id: [(one.version, str(one.what)) for one in self._timeline(case_id)]
+            for case_id in oracle.cases
         }
         oracle.check_approvals(self.sites, timelines)
 
@@ -1091,15 +1117,9 @@ def _resolve(future: "asyncio.Future[None]") -> None:
         future.set_result(None)
 
 
-def _heard(mention: Mention, at: float) -> Any:
-    from tests.simulation.oracle import Heard as HeardThen
-
-    return HeardThen(mention, at)
-
-
-async def _caught(work: Awaitable[Any]) -> Any:
+async def _caught(work: Callable[[Desk], Awaitable[Any]], desk: Desk) -> Any:
     try:
-        return await work
+        return await work(desk)
     except (HeardError, *LOST) as error:
         return error
 
@@ -1109,15 +1129,20 @@ def _outcome(outcome: Any) -> str:
 
 
 def _poisson(chance: Random, mean: float) -> int:
-    count, at = 0, chance.expovariate(1 / mean) if mean else 2.0
-    at = chance.expovariate(mean)
+    """How often something happens that does so ``mean`` times a day."""
+    count, at = 0, chance.expovariate(mean)
     while at < 1.0:
-        count += 1
-        at += chance.expovariate(mean)
+        count, at = count + 1, at + chance.expovariate(mean)
     return count
 
 
-def simulate(seed: int, *, mentions: int = MENTIONS, traced: bool = False, plant: Any = None) -> Figures:
+def simulate(
+    seed: int,
+    *,
+    mentions: int = MENTIONS,
+    traced: bool = False,
+    plant: Callable[[Process], None] | None = None,
+) -> Figures:
     """Play one seed."""
     loop = VirtualLoop()
     asyncio.set_event_loop(loop)

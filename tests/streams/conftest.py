@@ -1,4 +1,4 @@
-"""The contract of the store is checked on every server at hand: Valkey 9, Valkey 8, Redis 7.0, and our fake."""
+"""The contract of the store is checked on every server at hand (Valkey 9, 8, Redis 7.0) and on our fake."""
 
 import shutil
 from collections.abc import AsyncIterator, Iterator

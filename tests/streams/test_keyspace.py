@@ -68,6 +68,9 @@ class Draws:
     def name(self, kind: str) -> str:
         return f"{{t}}:{kind}{self.chance.randrange(3)}"
 
+    def any_of(self, commands: list[Command]) -> Command:
+        return self.chance.choice(commands)
+
     def word(self) -> str:
         return self.chance.choice(["a", "b", "c", "æ", ""])
 
@@ -107,8 +110,12 @@ class Draws:
         return "expire", (self.name(self.chance.choice("shz")), 1000), {}
 
     def _a_wrong_type(self) -> Command:
-        return self.chance.choice(
-            [("get", (self.name("h"),), {}), ("hget", (self.name("z"), "a"), {}), ("zcard", (self.name("s"),), {})]
+        return self.any_of(
+            [
+                ("get", (self.name("h"),), {}),
+                ("hget", (self.name("z"), "a"), {}),
+                ("zcard", (self.name("s"),), {}),
+            ]
         )
 
     # Hashes.
@@ -117,7 +124,7 @@ class Draws:
 
     def _a_hash(self) -> Command:
         name = self.name("h")
-        return self.chance.choice(
+        return self.any_of(
             [
                 ("hget", (name, self.word()), {}),
                 ("hgetall", (name,), {}),
@@ -133,13 +140,13 @@ class Draws:
     # Lists and sets.
     def _a_list(self) -> Command:
         name = self.name("l")
-        return self.chance.choice(
+        return self.any_of(
             [("rpush", (name, self.word(), "x"), {}), ("lrange", (name, self.number(), self.number()), {})]
         )
 
     def _a_set_of(self) -> Command:
         name = self.name("w")
-        return self.chance.choice(
+        return self.any_of(
             [
                 ("sadd", (name, self.word(), self.word()), {}),
                 ("srem", (name, self.word()), {}),
@@ -155,7 +162,7 @@ class Draws:
 
     def _a_sorted(self) -> Command:
         name, least, most = self.name("z"), self.number(), self.number()
-        return self.chance.choice(
+        return self.any_of(
             [
                 ("zrem", (name, self.word()), {}),
                 ("zcard", (name,), {}),
@@ -181,7 +188,11 @@ class Draws:
 
     def _a_xread(self) -> Command:
         streams = {self.name("x"): ">"}
-        return "xreadgroup", ("g", self.chance.choice(["me", "you"]), streams), {"count": self.chance.choice([1, 3])}
+        return (
+            "xreadgroup",
+            ("g", self.chance.choice(["me", "you"]), streams),
+            {"count": self.chance.choice([1, 3])},
+        )
 
     def _a_xread_mine(self) -> Command:
         return "xreadgroup", ("g", "me", {self.name("x"): "0"}), {"count": 5}
@@ -195,7 +206,7 @@ class Draws:
 
     def _a_stream(self) -> Command:
         name = self.name("x")
-        return self.chance.choice(
+        return self.any_of(
             [
                 ("xlen", (name,), {}),
                 ("xrange", (name,), {}),
@@ -209,7 +220,7 @@ class Draws:
     def _a_lock(self) -> Command:
         held = b'{"owner":"%s"}' % self.chance.choice([b"nina", b"tom"])
         owner = self.chance.choice(["nina", "tom"])
-        return self.chance.choice(
+        return self.any_of(
             [
                 ("eval", (_TAKE, 2, "{e}:1", "{e}:ends", owner, held, 100_000, "", 5, "C-1"), {}),
                 ("eval", (_RELEASE, 2, "{e}:1", "{e}:ends", owner, "C-1"), {}),
@@ -217,7 +228,7 @@ class Draws:
         )
 
     def _a_rest(self) -> Command:
-        return self.chance.choice(
+        return self.any_of(
             [
                 ("eval", (_REST, 1, "{r}:rest", "why", self.word()), {}),
                 ("eval", (_RESUME, 1, "{r}:rest", "Nina"), {}),
@@ -228,7 +239,7 @@ class Draws:
         now = 1_700_000_000_000 + self.chance.randrange(100_000)
         queue = tuple(f"{{c}}:{part}" for part in ("ready", "later", "turns", "marks", "held", "count"))
         name = self.chance.choice(["one", "two"])
-        return self.chance.choice(
+        return self.any_of(
             [
                 ("fcall", ("heard1_take", 2, "{b}:1", "{b}:2", now, 1, 5, 60_000, 3, 30_000), {}),
                 ("fcall", ("heard1_left", 1, "{b}:1", now, 5, 60_000), {}),
@@ -313,7 +324,7 @@ async def test_the_same_moves_leave_the_same_cases(embedded_url: str) -> None:
         ids = [one.case.id for one in heard]
         loaded = [await cases.load_all(ids) for cases in both]
         assert loaded[0] == loaded[1]
-        assert [await cases.timelines(ids) for cases in both][0] == await both[1].timelines(ids)
+        assert await both[0].timelines(ids) == await both[1].timelines(ids)
         assert await both[0].counts() == await both[1].counts()
         assert await both[0].due(NOON.replace(hour=23)) == await both[1].due(NOON.replace(hour=23))
 
