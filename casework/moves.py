@@ -101,7 +101,7 @@ def _moved(
     # What `replace` does, at a third less: every move of every case comes through here.
     values = {name: getattr(case, name) for name in _FIELDS}
     values.update(changes)
-    values.update(version=version, moved_by=by, moved=move, moved_at=at)
+    values.update(version=version, moved_by=by, moved=move, moved_at=_no_sooner(case, at))
     new = Case(**values)
     entry = TimelineEntry(at=at, what=move, by=by, detail=detail, version=version, model=model)
     return Moved(case=new, timeline=(entry,), sends=sends, was=case.version, was_status=case.status)
@@ -567,7 +567,7 @@ def post_by_hand(case: Case, *, by: str, at: datetime, text: str, reply_id: str 
         draft=None,
         outgoing=None,
         replies=(*case.replies, reply),
-        promises=_settled(case.promises, reply),
+        promises=_settled(case, reply),
     )
 
 
@@ -643,7 +643,7 @@ def sent(case: Case, *, reply_id: str, posted_at: datetime, at: datetime, promis
     after = replace(case, replies=(*case.replies, reply))
     newer = case.last.key != reply.answers
     status, sends = _after_reply(reply, newer)
-    settled = _settled(case.promises, reply)
+    settled = _settled(case, reply)
     moved = _moved(
         case,
         Move.SENT,
@@ -935,8 +935,14 @@ def _without_words(left: Case) -> _Wordless:
 # ── promises, shared ─────────────────────────────────────────────────────────────────────────────
 
 
-def _settled(promises: Sequence[Promise], reply: Reply) -> tuple[Promise, ...]:
-    return tuple(p.settle(reply.posted_at) if p.kept_by(reply) else p for p in promises)
+def _settled(case: Case, reply: Reply) -> tuple[Promise, ...]:
+    """The promises that a reply keeps are settled; what is owed for a later mention is owed all the same."""
+    keys = [mention.key for mention in case.mentions]
+    newer = keys[keys.index(reply.answers) + 1 :] if reply.answers in keys else []
+    return tuple(
+        promise.settle(reply.posted_at) if promise.kept_by(reply) and promise.mention not in newer else promise
+        for promise in case.promises
+    )
 
 
 def _owed_for_newer(
@@ -974,7 +980,7 @@ def _owed_for_unanswered(
 
 
 def _no_sooner(case: Case, at: datetime) -> datetime:
-    """The instant, or that of the last move where a clock was set back since.
+    """The instant, or that of the latest move so far where a clock was set back since.
 
     What is counted from an earlier one would take back a warning or a breach that people were told of.
     """

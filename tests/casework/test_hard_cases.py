@@ -322,6 +322,41 @@ def test_a_pause_by_a_clock_that_was_set_back_raises_nothing_again(told_at: date
     assert moves.wake(went_on, at=ends, promises=promises) is None
 
 
+def test_a_pause_after_a_clock_ran_ahead_mends_nothing() -> None:
+    """It said that a promise was broken, an hour too soon; set right, it must not say so again."""
+    promises = Promises((FIRST_HOUR,), OFFICE)
+    case = waiting(heard(oslo(23, 9), FIRST_HOUR), oslo(23, 9))
+    broken = moves.wake(case, at=oslo(23, 10, 10), promises=promises)
+    assert broken is not None
+
+    paused = moves.pause(broken.case, by="Nina", at=oslo(23, 9, 11), reason=FOR_THE_CUSTOMER).case
+    went_on = moves.resume(paused, by="Nina", at=oslo(23, 9, 20), promises=promises).case
+
+    assert owed(went_on) == owed(broken.case)
+
+
+def test_what_is_owed_for_a_later_mention_outlives_a_reply_to_an_earlier_one() -> None:
+    """It was written while the answer was in flight: its warning was raised, and is not raised again."""
+    policy = replace(FIRST_HOUR, warn_at=(EarlyWarning(share=0.5),))
+    promises = Promises((policy,), OFFICE)
+    case = waiting(heard(oslo(23, 9), policy), oslo(23, 9))
+    first = moves.approve(case, by="Nina", at=oslo(23, 9, 1), draft_sha256=a_draft().sha256).case
+    begun = moves.begin_sending(first, at=oslo(23, 9, 1), look_at=oslo(23, 9, 2)).case
+    kept = replace(begun, promises=tuple(promise.settle(oslo(23, 9, 1)) for promise in begun.promises))
+    later = a_mention(2, created_at=oslo(23, 9, 5))
+    joined = moves.join(kept, later, at=oslo(23, 9, 5), promises=promises).case
+    warned = moves.wake(replace(joined, look_at=None), at=oslo(23, 9, 40), promises=promises)
+    assert warned is not None
+
+    sent = moves.sent(
+        warned.case, reply_id="1", posted_at=oslo(23, 9, 41), at=oslo(23, 9, 41), promises=promises
+    ).case
+
+    assert owed(sent) == owed(warned.case)
+    assert owed(sent).mention == later.key
+    assert moves.wake(sent, at=oslo(23, 9, 42), promises=promises) is None
+
+
 def test_a_snooze_stops_no_promise_and_says_what_it_passes() -> None:
     """DESIGN §6: resting is for people; the customer waits all the same."""
     case = waiting(heard(oslo(23, 9), FIRST_HOUR), oslo(23, 9))
