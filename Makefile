@@ -68,7 +68,7 @@ deadlines: install ## Compare 100,000 deadlines with a walk of real minutes (min
 SEEDS ?= 10000
 
 simulate: install ## Play the whole line under faults: SEEDS=500, SEEDS=500-900, SEED=17 for one with its trace
-	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),$(SEEDS))
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),$(SEEDS)) $(if $(MENTIONS),--mentions $(MENTIONS))
 
 planted: install ## Say after how many simulated seeds each planted bug is caught
 	$(BIN)/python -m tests.simulation --planted
