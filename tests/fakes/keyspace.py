@@ -406,7 +406,7 @@ class Keyspace:
 
     def zrem(self, name: object, *values: object) -> int:
         """ZREM."""
-        members = self._find(raw(name), SortedSet)
+        members: SortedSet | None = self._find(raw(name), SortedSet)
         if members is None:
             return 0
         gone = sum(members.drop(raw(value)) for value in values)
