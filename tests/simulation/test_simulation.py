@@ -15,7 +15,7 @@ from tests.simulation.planted import BUGS, caught
 from tests.simulation.sites import Help
 from tests.simulation.world import SITES, Figures, simulate
 
-FEW = 30
+FEW = 20
 TENS = range(10)
 ROOT = Path(__file__).parents[2]
 
@@ -78,7 +78,7 @@ def test_every_kind_of_fault_happens() -> None:
 @pytest.mark.parametrize("bug", BUGS)
 def test_a_planted_bug_is_caught(bug: str) -> None:
     """Within a few seeds: the check can fail."""
-    found = caught(bug, within=30, mentions=FEW)
+    found = caught(bug, within=30, mentions=2 * FEW)
 
     assert found is not None, f"{bug} was not caught"
 
@@ -89,7 +89,7 @@ def test_a_seed_is_played_again_to_the_byte() -> None:
     again = simulate(3, mentions=FEW, traced=True)
     assert here.lines == again.lines
 
-    program = "from tests.simulation.world import simulate; print(simulate(3, mentions=30).trace)"
+    program = "from tests.simulation.world import simulate; print(simulate(3, mentions=20).trace)"
     others = [
         subprocess.run(
             [sys.executable, "-c", program],
