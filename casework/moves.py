@@ -940,8 +940,7 @@ def _settled(case: Case, reply: Reply) -> tuple[Promise, ...]:
     keys = [mention.key for mention in case.mentions]
     newer = keys[keys.index(reply.answers) + 1 :] if reply.answers in keys else []
     return tuple(
-        promise.settle(reply.posted_at) if promise.kept_by(reply) and promise.mention not in newer else promise
-        for promise in case.promises
+        p.settle(reply.posted_at) if p.kept_by(reply) and p.mention not in newer else p for p in case.promises
     )
 
 

@@ -233,6 +233,11 @@ class Keyspace:
         left = self.pttl(name)
         return left if left < 0 else (left + 500) // 1000
 
+    def dump(self, name: object) -> bytes | None:
+        """DUMP, as far as one looks for bytes in it."""
+        key = raw(name)
+        return repr(self._values[key]).encode() if self._present(key) else None
+
     def flushall(self) -> bool:
         """FLUSHALL."""
         self._values.clear()
@@ -456,10 +461,10 @@ class Keyspace:
         flat = tuple(raw(part) for pair in fields.items() for part in pair)
         return self._add(raw(name), flat, maxlen)
 
-    def _add(self, key: bytes, fields: Fields, maxlen: int | None = None) -> bytes:
+    def _add(self, key: bytes, fields: Fields, maxlen: int | None = None, at: EntryId | None = None) -> bytes:
         stream: Stream = self._make(key, Stream)
         now, (ms, number) = self._now(), stream.last
-        stream.last = (now, 0) if now > ms else (ms, number + 1)
+        stream.last = at or ((now, 0) if now > ms else (ms, number + 1))
         stream.entries[stream.last] = fields
         for group in stream.groups:
             self._fresh[group][key] = None
@@ -799,7 +804,7 @@ class _Lua:
             return False
         if value is True:
             return self._lua.table_from({b"ok": b"OK"})
-        return self._lua.table_from(value) if type(value) is list else value
+        return self._table(value) if type(value) is list else value
 
     def _table(self, value: Any) -> Any:
         """A value as a script sees it."""
@@ -844,12 +849,6 @@ def _calls(keyspace: Keyspace) -> Mapping[bytes, Callable[..., Any]]:
     def zadd(key: bytes, score: bytes, member: bytes) -> int:
         return k.zadd(key, {member: float(score)})
 
-    def xadd(key: bytes, *rest: bytes) -> bytes:
-        if rest[0] == b"MAXLEN":
-            _, _, length, _, *fields = rest
-            return k._add(key, tuple(fields), int(length))
-        return k._add(key, rest[1:])
-
     def set_(key: bytes, value: bytes, *options: bytes) -> bool | None:
         given = [option.upper() for option in options]
         return k.set(
@@ -884,7 +883,35 @@ def _calls(keyspace: Keyspace) -> Mapping[bytes, Callable[..., Any]]:
         b"ZREM": k.zrem,
         b"ZRANGE": lambda key, start, end: k.zrange(key, int(start), int(end)),
         b"ZRANGEBYSCORE": zrangebyscore,
+        **_stream_calls(keyspace),
+    }
+
+
+def _stream_calls(keyspace: Keyspace) -> Mapping[bytes, Callable[..., Any]]:
+    k = keyspace
+
+    def xadd(key: bytes, *rest: bytes) -> bytes:
+        if rest[0] == b"MAXLEN":
+            _, _, length, _, *fields = rest
+            return k._add(key, tuple(fields), int(length))
+        return k._add(key, rest[1:], at=None if rest[0] == b"*" else parsed(rest[0]))
+
+    def xinfo(_stream: bytes, key: bytes) -> list[bytes]:
+        return [b"last-generated-id", written(k.stream(key).last)]
+
+    def xrange(key: bytes, least: bytes, most: bytes) -> list[list[bytes | list[bytes]]]:
+        found = k.xrange(key, least.decode(), most.decode())
+        return [[at, [part for pair in fields.items() for part in pair]] for at, fields in found]
+
+    def xsetid(key: bytes, entry_id: bytes) -> bool:
+        k.stream(key).last = parsed(entry_id)
+        return True
+
+    return {
         b"XADD": xadd,
         b"XACK": k.xack,
         b"XDEL": k.xdel,
+        b"XINFO": xinfo,
+        b"XRANGE": xrange,
+        b"XSETID": xsetid,
     }

@@ -288,7 +288,7 @@ async def test_the_same_commands_have_the_same_answers(embedded_url: str, seed: 
 async def _acted_on_an_entry(draws: Draws, fake: Store, real: Store, of_fake: Ids, of_real: Ids) -> None:
     """Settle, delete or claim one: the id is each store's own."""
     number = draws.chance.randrange(len(of_real.real))
-    what = draws.chance.choice(["xack", "xdel", "claim", "claim", "put off", "settle"])
+    what = draws.chance.choice(["xack", "xdel", "claim", "claim", "put off", "settle", "drop"])
     answers = []
     for store, ids in ((fake, of_fake), (real, of_real)):
         name, entry_id = ids.real[number]
@@ -298,6 +298,7 @@ async def _acted_on_an_entry(draws: Draws, fake: Store, real: Store, of_fake: Id
             "claim": ("xclaim", (name, "g", "me", 0, [entry_id]), {}),
             "put off": ("xclaim", (name, "g", "me", 0, [entry_id]), {"retrycount": 0, "justid": True}),
             "settle": ("fcall", ("heard1_settle", 1, name, "g", entry_id), {}),
+            "drop": ("fcall", ("heard1_drop", 1, name, entry_id), {}),
         }
         answers.append(ids.plain(await _asked(store, commands[what], ids), name))
     assert answers[0] == answers[1], what
