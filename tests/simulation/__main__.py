@@ -6,10 +6,12 @@ A violation prints its seed; `SEED=` plays it again, byte for byte the same, wit
 import argparse
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -109,16 +111,24 @@ def main(arguments: list[str] | None = None) -> int:
         return _again(given.seed, given.mentions)
     if given.planted:
         return _planted(1000, given.mentions)
+    return _all(seeds_of(given.seeds), given.cores, given.mentions)
+
+
+def _all(seeds: range, cores: int, mentions: int) -> int:
     total, began = Sum(), time.monotonic()
-    for figures in play(seeds_of(given.seeds), given.cores, given.mentions):
-        total.add(figures)
-        if figures.violation:
-            print(f"seed {figures.seed}: {figures.violation}", flush=True)
-        if total.seeds % 100 == 0:
-            rate = total.seeds / (time.monotonic() - began)
-            print(f"{total.seeds} seeds, {rate:.1f} a second, {len(total.violations)} violations", flush=True)
+    # Stopped half way it says what it has seen: so many seeds are worth something too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
+        for figures in play(seeds, cores, mentions):
+            total.add(figures)
+            if figures.violation:
+                print(f"seed {figures.seed}: {figures.violation}", flush=True)
+            if total.seeds % 100 == 0:
+                rate = total.seeds / (time.monotonic() - began)
+                found = len(total.violations)
+                print(f"{total.seeds} seeds, {rate:.1f} a second, {found} violations", flush=True)
     print(total.text(time.monotonic() - began))
-    return 1 if total.violations else 0
+    return 1 if total.violations or total.seeds < len(seeds) else 0
 
 
 if __name__ == "__main__":
