@@ -111,11 +111,14 @@ def test_another_seed_is_another_day() -> None:
 
 def test_a_violation_names_its_seed_and_is_played_again() -> None:
     """What is found can be looked into."""
-    plant = BUGS["settle before saving"]
-    first, second = (simulate(0, mentions=FEW, plant=plant) for _ in range(2))
+    bug = "settle before saving"
+    found = caught(bug, within=30, mentions=FEW)
+    assert found is not None
+    after, violation = found
+    again = [simulate(after - 1, mentions=FEW, plant=BUGS[bug]) for _ in range(2)]
 
-    assert first.violation
-    assert (first.violation, first.trace) == (second.violation, second.trace)
+    assert [figures.violation for figures in again] == [violation, violation]
+    assert again[0].trace == again[1].trace
 
 
 def test_every_behaviour_of_platforms_is_played() -> None:
