@@ -68,13 +68,14 @@ class _Again:
         return await self._platform.reply(mention, outgoing) if isinstance(fate, Unknown) else fate
 
 
-class _AsksTheSwitchNever(Sender):
-    """Takes it that what was approved before the switch was pressed may still go out."""
+class _NeverPressed:
+    """A switch as a sender has it that takes what was approved before it was pressed for free to go."""
 
-    __slots__ = ()
+    async def paused_by(self) -> str | None:
+        return None
 
-    async def _check_free(self) -> None:
-        return
+    async def paused(self) -> bool:
+        return False
 
 
 class _SettlesBeforeItSaves(Consumer):
@@ -102,13 +103,15 @@ class _AlarmsFromMemory(PromiseClock):
         return await self._save(await self._wake(due, now))
 
 
-def _sender(double: type[Sender]) -> Plant:
+def _sender(double: type[Sender], **other: object) -> Plant:
+    """A sender of another kind, or one that is given something else."""
+
     def plant(process: Process) -> None:
         consumer = process.line.consumers.get("sender")
         if consumer is not None:
             right = cast(Sender, consumer._handler)
             given = {part.name: getattr(right, part.name) for part in fields(right) if part.init}
-            consumer.use(double(**given))
+            consumer.use(double(**(given | other)))
 
     return plant
 
@@ -129,7 +132,7 @@ BUGS: Final[Mapping[str, Plant]] = {
     "settle before saving": _consumers,
     "drop the wait after an unknown fate": _sender(_DropsTheWait),
     "retry the POST blindly": _sender(_RetriesBlindly),
-    "never ask the kill switch again": _sender(_AsksTheSwitchNever),
+    "never ask the kill switch again": _sender(Sender, switch=_NeverPressed()),
     "raise alarms from memory": _clock,
 }
 
