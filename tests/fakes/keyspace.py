@@ -393,6 +393,11 @@ class Keyspace:
         """SISMEMBER."""
         return int(raw(value) in (self._find(raw(name), set) or ()))
 
+    def smismember(self, name: object, values: Iterable[object], *more: object) -> list[int]:
+        """SMISMEMBER."""
+        members = self._find(raw(name), set) or ()
+        return [int(raw(value) in members) for value in (*values, *more)]
+
     def smembers(self, name: object) -> Members:
         """SMEMBERS."""
         return set(self._find(raw(name), set) or ())

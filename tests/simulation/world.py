@@ -28,6 +28,7 @@ from casework.case import WITH_PEOPLE, Case, Topic
 from casework.classification import Classification, Confidence, Doubt, Intent, Sentiment, Urgency
 from casework.decisions import Action, Ask
 from casework.errors import HeardError
+from casework.forgetting import SECRET_BYTES, Marks
 from casework.mention import Author, Mention
 from casework.reply import Outgoing
 from casework.sla import Alert
@@ -39,7 +40,7 @@ from platforms.platform import Heard, Removed
 from platforms.platform import Platform as AnyPlatform
 from responder.knowledge import Article, Match, load_articles
 from responder.wording import load_templates
-from streams import codec, topics
+from streams import codec, marks, topics
 from streams import consumer as consumer_module
 from streams.connection import LOST, Store
 from tests.fakes.keyspace_client import Effect, KeyspaceClient, Wire, answers_to, new_keyspace
@@ -533,6 +534,9 @@ class World:
         self._hash = hashlib.sha256()
         self.loop = asyncio.get_running_loop()
         self.keyspace = new_keyspace(self._store_ms)
+        # The store's secret is drawn by chance where there is none: here it is always the same.
+        self.keyspace.set(marks.KEY, b"7" * SECRET_BYTES)
+        self.marks, self.marked = Marks(b"7" * SECRET_BYTES), dict[str, str]()
         self.keyspace.on_add = self._added
         self.keyspace.on_change = self._store_changed
         self.sites = {
@@ -656,9 +660,10 @@ class World:
             self.say("the kill switch is pressed" if pressed else "sending goes on")
         elif key.endswith(b":optouts"):
             for member in sorted(self.keyspace.smembers(key)):
-                if member.decode() not in self.oracle.opted_out:
-                    self.oracle.opted_out[member.decode()] = now
-                    self.say(f"opt-out {member.decode()}")
+                author = self.marked.get(member.decode(), member.decode())
+                if author not in self.oracle.opted_out:
+                    self.oracle.opted_out[author] = now
+                    self.say(f"opt-out {author}")
 
     # ── clocks ───────────────────────────────────────────────────────────────────────────────────
 
@@ -916,6 +921,7 @@ class World:
             repost_of="elsewhere" if kind == "repost" else None,
             url=f"https://www.reddit.com/r/{chance.choice(('travel', 'travel', 'other'))}/comments/{number}/",
         )
+        self.marked[f"{site.name}:{self.marks.author(site.name, author.id)}"] = f"{site.name}:{author.id}"
         post = Post(mention, [(self.loop.time(), mention.text)])
         site.posts[mention.id] = post
         self.figures.mentions += 1

@@ -151,6 +151,7 @@ class Draws:
                 ("sadd", (name, self.word(), self.word()), {}),
                 ("srem", (name, self.word()), {}),
                 ("sismember", (name, self.word()), {}),
+                ("smismember", (name, [self.word(), self.word()]), {}),
                 ("smembers", (name,), {}),
             ]
         )
