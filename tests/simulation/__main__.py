@@ -11,7 +11,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -117,16 +116,18 @@ def main(arguments: list[str] | None = None) -> int:
 def _all(seeds: range, cores: int, mentions: int) -> int:
     total, began = Sum(), time.monotonic()
     # Stopped half way it says what it has seen: so many seeds are worth something too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with suppress(KeyboardInterrupt):
-        for figures in play(seeds, cores, mentions):
-            total.add(figures)
-            if figures.violation:
-                print(f"seed {figures.seed}: {figures.violation}", flush=True)
-            if total.seeds % 100 == 0:
-                rate = total.seeds / (time.monotonic() - began)
-                found = len(total.violations)
-                print(f"{total.seeds} seeds, {rate:.1f} a second, {found} violations", flush=True)
+    asked: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda which, _frame: asked.append(which))
+    for figures in play(seeds, cores, mentions):
+        total.add(figures)
+        if figures.violation:
+            print(f"seed {figures.seed}: {figures.violation}", flush=True)
+        if total.seeds % 100 == 0:
+            rate = total.seeds / (time.monotonic() - began)
+            print(f"{total.seeds} seeds, {rate:.1f} a second, {len(total.violations)} violations", flush=True)
+        if asked:
+            break
     print(total.text(time.monotonic() - began))
     return 1 if total.violations or total.seeds < len(seeds) else 0
 
