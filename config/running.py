@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 import typer
@@ -26,11 +26,9 @@ from config.lanes import only_one
 from config.places import Place
 from config.play import begin, end
 from config.recorded import DAY, Playing, Recording, opened
-from config.serving import Address, api_token, bind, desk
-from config.slack import SlackSide, preview_side, slack_side
 from config.summary import Summary, summarise
 from config.usage import WrongUsage
-from config.wiring import EVERYWHERE, STAGES, Accounts, Line, Model, own_handles, put_together
+from config.wiring import EVERYWHERE, JUDGING, STAGES, Accounts, Line, Model, own_handles, put_together
 from escalation.bell import Bell
 from escalation.letters import LetterWatch, TellWords, tell_nobody
 from escalation.spikes import Tell, tell_log
@@ -48,7 +46,12 @@ from streams.dead_letters import DeadLetters
 from streams.forgetting import People
 from streams.paths import PathReport, PathReports
 from streams.spikes import News
-from webdesk.app import serve
+
+if TYPE_CHECKING:
+    # They bring the libraries of the desk and of Slack, which take as long to import as all the rest: only
+    # the parts that need them do (a sender that died is back in half the time).
+    from config.serving import Address
+    from config.slack import SlackSide
 
 log = structlog.get_logger(__name__)
 
@@ -127,7 +130,7 @@ async def demo(
 
     With ``slack_preview`` the desk has a page that shows what Slack would show, and takes its clicks.
     """
-    address = bind(listen, any_port=True)
+    address = _bound(listen, any_port=True)
     async with AsyncExitStack() as stack:
         if minutes is not None:
             await stack.enter_async_context(_ended_after(minutes))
@@ -137,6 +140,8 @@ async def demo(
         clock.set(FastClock(await playing.line.cursors.reached() or begin(recording.feed), speed=speed))
         slack = None
         if slack_preview:
+            from config.slack import preview_side
+
             slack = await preview_side(recording.brand, playing.store, clock=clock)
             herald.ways.append(slack.herald)
         await _play_live(
@@ -169,12 +174,12 @@ async def _play_live(
     recording: Recording,
     playing: Playing,
     clock: Clock,
-    address: Address,
+    address: "Address",
     *,
     speed: float,
     place: Place,
     opened_in: Callable[[str], object] | None,
-    slack: SlackSide | None,
+    slack: "SlackSide | None",
 ) -> None:
     line = playing.line
     async with _stages(line, playing.store) as running:
@@ -222,19 +227,26 @@ def _good_evening(summary: Summary) -> str:
     )
 
 
+def _bound(listen: str, *, any_port: bool = False) -> "Address":
+    from config.serving import bind
+
+    return bind(listen, any_port=any_port)
+
+
 async def _open_desk(
     tasks: asyncio.TaskGroup,
     store: Store,
     line: Line,
-    address: Address,
+    address: "Address",
     place: Place,
     *,
     summed: Callable[[], Awaitable[Summary]],
     live: bool = True,
     speed: float = 1.0,
-    slack: SlackSide | None = None,
+    slack: "SlackSide | None" = None,
 ) -> "asyncio.Task[None]":
     """Serve the desk over a line; returns its task once it answers."""
+    from config.serving import api_token, desk, serve_at
 
     async def summary() -> Mapping[str, object]:
         return (await summed()).as_json()
@@ -257,7 +269,7 @@ async def _open_desk(
         preview=slack.preview if slack is not None else None,
     )
     started = asyncio.Event()
-    serving = tasks.create_task(serve(shown, sockets=[address.bound], started=started))
+    serving = tasks.create_task(serve_at(address, shown, started=started))
     await started.wait()
     return serving
 
@@ -284,7 +296,7 @@ async def up(
     if unknown:
         raise WrongUsage(f"there is no stage {sorted(unknown)[0]}: --only takes {', '.join(PARTS)}")
     parts = only or PARTS
-    address = bind(listen) if "desk" in parts else None
+    address = _bound(listen) if "desk" in parts else None
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         if "sender" in parts:
@@ -307,7 +319,7 @@ async def up(
                 store,
                 brand,
                 clock=clock,
-                model=load_model(),
+                model=load_model() if JUDGING.intersection(parts) else None,
                 platforms={"*": replay} if replay else connections.platforms,
                 accounts=EVERYWHERE if replay else Accounts(connections.posting, silent),
                 herald=Heralds([LogHerald(), slack.herald]) if slack is not None else LogHerald(),
@@ -356,11 +368,13 @@ async def _claimed(store: Store) -> AsyncIterator[SenderClaim]:
         await claim.close()
 
 
-def _slack(brand: Brand, place: Place, store: Store, clock: Clock, budget: Budget) -> SlackSide | None:
+def _slack(brand: Brand, place: Place, store: Store, clock: Clock, budget: Budget) -> "SlackSide | None":
     """Slack, if the brand works there: a token, and a channel for the cards."""
     given = place.settings.slack
     if given.bot_token is None or brand.team.slack.channel is None:
         return None
+    from config.slack import slack_side
+
     return slack_side(
         brand,
         store,
@@ -382,7 +396,7 @@ async def _for_slack(brand: Brand, place: Place, store: Store, clock: Clock) -> 
     return [*await for_slack(brand, place), *held, *for_brand(brand)]
 
 
-def _telling_spikes(slack: SlackSide | None) -> Tell:
+def _telling_spikes(slack: "SlackSide | None") -> Tell:
     """The log is told of a spike, and then managers in Slack, if that is where they are."""
 
     async def tell(news: News) -> None:
@@ -393,13 +407,13 @@ def _telling_spikes(slack: SlackSide | None) -> Tell:
     return tell
 
 
-def _keep_slack(running: _Running, slack: SlackSide) -> None:
+def _keep_slack(running: _Running, slack: "SlackSide") -> None:
     running.tasks.create_task(_keep(slack))
     running.tasks.create_task(_checked(slack))
     running.bell.every(DIGEST_EVERY_S, "digest", slack.digest_if_due)
 
 
-async def _checked(slack: SlackSide) -> None:
+async def _checked(slack: "SlackSide") -> None:
     """Who is on a ladder is looked up once, and not again whenever Slack begins again."""
     try:
         await slack.check_ladders(slack.brand)
@@ -407,7 +421,7 @@ async def _checked(slack: SlackSide) -> None:
         log.exception("ladders not checked")
 
 
-async def _keep(slack: SlackSide) -> None:
+async def _keep(slack: "SlackSide") -> None:
     """Slack beside everything else: whatever happens there, the line and the web desk go on."""
     while True:
         try:
@@ -519,7 +533,7 @@ def _as_today(feed: Feed, folder: Path, clock: Clock) -> Feed:
     return shifted(feed, timedelta(seconds=float(started.read_text()) - first))
 
 
-async def _follow_brand(line: Line, path: Path, slack: SlackSide | None) -> None:
+async def _follow_brand(line: Line, path: Path, slack: "SlackSide | None") -> None:
     """Adopt brand.yaml when it or a calendar changes; a wrong one is named and the old one stays in force."""
     told = ""
     while True:

@@ -1,5 +1,6 @@
 """Serves the web desk over a line: what it checks, counts and shows about health."""
 
+import asyncio
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ from config.usage import WrongUsage
 from config.wiring import Line
 from platforms.lengths import measure
 from responder.guard import objections
+from webdesk.app import serve
 from webdesk.desk import Desk, HealthLine, Preview
 
 TRIES = 20
@@ -62,6 +64,11 @@ def bind(listen: str, *, any_port: bool = False) -> Address:
         else:
             return Address(bound, host, bound.getsockname()[1], secrets.token_urlsafe(24))
     raise HeardError(f"the desk cannot listen on {listen}: {reason}; choose another with --desk HOST:PORT")
+
+
+async def serve_at(address: Address, shown: Desk, *, started: asyncio.Event) -> None:
+    """Serve the desk there until this task is cancelled; ``started`` is set once it answers."""
+    await serve(shown, sockets=[address.bound], started=started)
 
 
 def desk(

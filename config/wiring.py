@@ -155,6 +155,8 @@ STAGES: Mapping[str, Topic] = {
     "alerts": Topic.ALERTS,
 }
 """The stages that consume a stream, in the order a case moves, and what each consumes."""
+JUDGING = frozenset({"classifier", "responder"})
+"""The stages that need the model; where none of them runs, it is not loaded."""
 
 
 def collect_less_often() -> None:
@@ -172,7 +174,7 @@ def put_together(
     brand: Brand,
     *,
     clock: Clock,
-    model: Model,
+    model: Model | None,
     platforms: Mapping[str, Platform],
     herald: Herald,
     locks: Path,
@@ -186,7 +188,7 @@ def put_together(
 
     ``locks`` is where this process takes its place beside others of this machine; ``on_saved`` is told
     of every move that the line saves, ``tell_spike`` of every spike's beginning and end. ``claim`` is
-    what makes this process the one that sends.
+    what makes this process the one that sends. Without a model ``stages`` has none that judges.
     """
     collect_less_often()
     cases = CaseStore(store, on_saved=on_saved)
@@ -248,30 +250,33 @@ def stage_handlers(
     brand: Brand,
     *,
     clock: Clock,
-    model: Model,
+    model: Model | None,
     platforms: Mapping[str, Platform],
     herald: Herald,
     accounts: Accounts = EVERYWHERE,
     claim: Claim = UNDISPUTED,
 ) -> Mapping[str, Handler]:
-    """What each stage does with a batch of cases, under the brand's present settings."""
+    """What each stage does with a batch of cases, under the brand's present settings.
+
+    Without a model there are only the stages that judge nothing.
+    """
     switch, pause = PauseSwitch(store), AutomaticPause(store)
     promises, terms = brand.promises(now=clock.now()), permitting(brand, accounts)
     own = own_handles(brand)
-    return {
-        "classifier": ClassifierWorker(
-            judge=lambda texts: model.classify(texts, topics=brand.topics, handles=own),
-            promises=promises,
-            clock=clock,
-            volume=Volume(store),
-        ),
-        "responder": ResponderWorker(
+    judging: dict[str, Handler] = {}
+    if model is not None:
+        judge = partial(model.classify, topics=brand.topics, handles=own)
+        judging["classifier"] = ClassifierWorker(
+            judge=judge, promises=promises, clock=clock, volume=Volume(store)
+        )
+        judging["responder"] = ResponderWorker(
             responder=responding(brand, model, clock, terms),
             cases=cases,
             allowance=Allowance(store),
             pause=pause,
             clock=clock,
-        ),
+        )
+    return judging | {
         "sender": Sender(
             cases=cases,
             platforms=platforms,
