@@ -93,7 +93,7 @@ class SlackSide:
         """Deliver, carry out presses, hold the sockets, follow every change, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.delivery.run())
-            tasks.create_task(self.worker.run())
+            tasks.create_task(self._carry_out())
             tasks.create_task(self._follow_changes())
             if self.preview is None:
                 # On the preview's fast clock five minutes for an answer are over in seconds.
@@ -104,6 +104,14 @@ class SlackSide:
                 tasks.create_task(self.sockets.run())
             if self.http is not None:
                 tasks.create_task(self.http())
+
+    async def _carry_out(self) -> None:
+        """Carry out presses once it is known who may what: one that a dead process left is there at once,
+        and would be refused to whoever pressed. Until then they lie in their box.
+        """
+        if self.team is not None:
+            await self.team.known.wait()
+        await self.worker.run()
 
     async def health(self) -> list[Check]:
         """How Slack is connected, for the desk's health page and ``/readyz``."""
@@ -294,6 +302,7 @@ class Roster:
     web: Web
     now: Team = field(default_factory=lambda: Team(""))
     trouble: str = ""
+    known: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def keep_up(self) -> None:
         """Resolve again every few minutes, and soon after a failure; until the first time nobody may."""
@@ -301,6 +310,7 @@ class Roster:
             try:
                 self.now = await self.resolved()
                 self.trouble = ""
+                self.known.set()
             except SlackTrouble as trouble:
                 self.trouble = str(trouble)
                 log.warning("team not resolved", why=str(trouble))

@@ -21,6 +21,7 @@ from config.slack_try import manifest, preview, try_channel
 from streams.budget import SharedBudget
 from streams.connection import Store
 from streams.spikes import News
+from tests.fakes.slack_office import Office
 from tests.fakes.slack_server import APP_TOKEN, BOT_TOKEN, SlackServer, open_slack
 from tests.fakes.slack_wire import signed
 from tests.fakes.waiting import until
@@ -280,3 +281,34 @@ async def test_requests_by_http_are_signed_or_refused(
 
     assert statuses[0] == 401
     assert statuses[1] != 401
+
+
+async def test_a_press_that_was_left_behind_waits_until_it_is_known_who_may(
+    slack: SlackServer, store: Store
+) -> None:
+    """A restart finds it in its box before Slack has said who approves: it is carried out, not refused."""
+    clock = SystemClock()
+    office = Office(slack, store, clock, {})  # type: ignore[arg-type]  # only asked for the time
+    case = await office.case()
+    card = await office.card(case)
+    slack.socket.patience_s = 0.05
+    await office.presses(slack.person("Nina").clicks(card, "card.approve"))
+    slack.latency_s = 0.2
+    side = slack_side(
+        demo_brand(),
+        store,
+        clock=clock,
+        budget=SharedBudget(store, clock),
+        token=BOT_TOKEN,
+        api_url=slack.url,
+    )
+    task = asyncio.create_task(side.run())
+    while await side.desk.box.waiting():  # noqa: ASYNC110 (a store tells nobody)
+        await asyncio.sleep(0.02)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    await side.web.close()
+    await office.web.close()
+
+    assert await office.moved(case, "approve") == 1
