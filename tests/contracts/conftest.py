@@ -50,12 +50,13 @@ class Ears:
     heard_on: dict[str, set[str]] = field(default_factory=dict)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
-    async def open(self, *paths: ListeningPath) -> None:
+    async def open(self, *paths: ListeningPath, within_s: float = 10.0) -> None:
         """Begin to listen, and return once every path has a position or a connection."""
         self.tasks += [asyncio.create_task(self._listen(path)) for path in paths]
         await until(
             lambda: all(path.state().ok or path.name in self.positions for path in paths),
             f"listening on {[path.name for path in paths]}: {[path.state().words for path in paths]}",
+            within_s=within_s,
         )
 
     async def close(self) -> None:

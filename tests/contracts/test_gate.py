@@ -129,6 +129,45 @@ async def test_an_answer_that_is_cut_promises_more_than_it_sends(gate: Gate) -> 
     assert b"Content-Length: 8\r\n" in said
 
 
+async def test_what_is_held_arrives_though_its_sender_is_gone(gate: Gate, arrived: list[object]) -> None:
+    """It is under way until it does; what is held no more arrives at once."""
+    gate.holds_s = 0.3
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(raw(gate, HEAD, b"hello"), 0.1)
+    assert (gate.under_way, arrived) == (1, [])
+    await until(lambda: not gate.under_way, "what is under way to arrive")
+    assert arrived == [("POST", "/post?a=1", b"hello")]
+
+    gate.holds_s = 0.0
+    async with aiohttp.ClientSession() as session, session.post(f"{gate.url}/post", data=b"x") as told:
+        assert told.status == 201
+
+
+async def test_a_gate_hangs_up_on_who_asks_nothing(gate: Gate) -> None:
+    """A connection that is kept for later is gone; the next request is on another."""
+    async with aiohttp.ClientSession() as session:
+        for _ in range(2):
+            async with session.get(f"{gate.url}/a") as told:
+                assert told.status == 201
+            await until(lambda: bool(gate._idle), "the connection to be kept")
+            gate.hang_up()
+            await until(lambda: not gate._tasks, "the connection to be gone")
+
+    assert gate.connections == 2
+
+
+async def test_who_is_behind_the_gate_may_hang_up_too() -> None:
+    """What the server does not answer, the gate does not either."""
+
+    async def closes(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(closes, "127.0.0.1", 0)
+    async with open_gate(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", "/post") as gate:
+        assert await raw(gate, HEAD, b"hello") == b""
+    server.close()
+
+
 async def test_the_store_s_gate_does_what_it_counts(store: Store) -> None:
     """Each fate but one is done; none is answered whole; what has no fate passes."""
     command, done = packed(b"RPUSH", b"{p1}:list", b"abc"), 0

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from aiohttp import ClientSession, DummyCookieJar
+from aiohttp import ClientError, ClientSession, DummyCookieJar
 from yarl import URL
 
 RST_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -59,6 +59,7 @@ class Gate:
     """Stands before ``behind``. ``posting`` is the path whose POSTs are counted in ``posts``.
 
     ``fate`` is what becomes of each of them from now on, so that a second try fares as the first.
+    ``holds_s`` is how long what is posted from now on is under way: it arrives even if its sender is dead.
     """
 
     behind: str
@@ -68,7 +69,10 @@ class Gate:
     asked: list[str] = field(default_factory=list)
     url: str = ""
     connections: int = 0
+    holds_s: float = 0.0
+    under_way: int = 0
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _idle: set[asyncio.StreamWriter] = field(default_factory=set)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until an end of it goes."""
@@ -80,7 +84,8 @@ class Gate:
             async with ClientSession(cookie_jar=DummyCookieJar(), auto_decompress=False) as session:
                 while await self._answer_one(reader, writer, session):
                     pass
-        except (OSError, EOFError, asyncio.CancelledError):
+        except (OSError, EOFError, ClientError, asyncio.CancelledError):
+            # Who asks is told no more than the gate was: a connection that ends.
             pass
         finally:
             self._tasks.discard(task)
@@ -92,7 +97,11 @@ class Gate:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, session: ClientSession
     ) -> bool:
         """Whether the connection is kept for another request."""
-        request = _head_of(await reader.readuntil(b"\r\n\r\n"))
+        self._idle.add(writer)
+        try:
+            request = _head_of(await reader.readuntil(b"\r\n\r\n"))
+        finally:
+            self._idle.discard(writer)
         self.asked.append(f"{request.method} {request.path}")
         posts = request.method == "POST" and request.path == self.posting
         if posts:
@@ -104,7 +113,7 @@ class Gate:
         if posts:
             self.posts[-1] = whole
         if not posts or self.fate is None:
-            await self._pass_on(whole, writer, session)
+            await (self._deliver if posts else self._pass_on)(whole, writer, session)
             return True
         if isinstance(self.fate, Answer):
             await _send(writer, self.fate)
@@ -114,6 +123,14 @@ class Gate:
         if self.fate is Fate.SILENT:
             await reader.read()
         return False
+
+    async def _deliver(self, request: Request, writer: asyncio.StreamWriter, session: ClientSession) -> None:
+        self.under_way += 1
+        try:
+            await asyncio.sleep(self.holds_s)
+            await self._pass_on(request, writer, session)
+        finally:
+            self.under_way -= 1
 
     async def _pass_on(self, request: Request, writer: asyncio.StreamWriter, session: ClientSession) -> None:
         there = URL(self.behind + request.target, encoded=True)
@@ -126,6 +143,11 @@ class Gate:
         kind = next((value for name, value in kept if name.lower() == "content-type"), "text/plain")
         rest = tuple((name, value) for name, value in kept if name.lower() != "content-type")
         await _send(writer, Answer(told.status, body, rest, kind))
+
+    def hang_up(self) -> None:
+        """Close the connections that nothing is asked on, as a server does with idle ones."""
+        for writer in self._idle:
+            writer.close()
 
     async def close(self) -> None:
         """End every connection."""
