@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format bench sweep train campaign chaos deadlines simulate planted peers clean
+.PHONY: help install run test check format bench sweep train campaign chaos crash deadlines simulate planted peers clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -72,6 +72,12 @@ simulate: install ## Play the whole line under faults: SEEDS=500, SEEDS=500-900,
 
 planted: install ## Say after how many simulated seeds each planted bug is caught
 	$(BIN)/python -m tests.simulation --planted
+
+CRASH ?= .crash
+
+crash: install ## Kill every process before every call it makes; goes on where it was cut off (an hour, Linux)
+	$(BIN)/python -m tests.crash --folder $(CRASH)
+	$(BIN)/python -m tests.crash --folder $(CRASH) --naive --sample 120
 
 peers: install ## Try the platforms on other people's servers, in .peers (minutes, 750 MB)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt '.[peers]'
