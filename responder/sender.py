@@ -172,12 +172,14 @@ class Sender:
         """``leaving`` is when the intent was written down, as `Clock.elapsed`."""
         mention, outgoing = _decided(case)
         asked = self.clock.elapsed()
-        if await self.cases.opted_out(case.platform, case.author.id):
-            # The last thing that is asked before the post: whoever says stop until here is heard (X5).
+        # The last that is asked before the post, at once: whoever says stop until here is heard (X5, T15).
+        opted_out, stopped = await asyncio.gather(
+            self.cases.opted_out(case.platform, case.author.id), self.switch.paused()
+        )
+        if opted_out:
             return moves.refuse(case, at=self.clock.now(), why=STOPPED_IN_TIME)
-        stopped = await self.switch.paused()
         if stopped or self.clock.elapsed() - asked > PAUSE_CHECK:
-            # So it is with the switch; and an answer that took longer says what was, not what is (T15).
+            # An answer that took longer says what was, not what is.
             now = self.clock.now()
             return moves.wait_its_turn(case, at=now, why=ASKED_AGAIN, until=now + PAUSE_CHECK)
         if self.clock.elapsed() - leaving > MARGIN:

@@ -204,19 +204,22 @@ async def test_a_restart_waits_for_what_the_dead_process_may_have_sent(
     assert (await desk.run(minutes=1)).status is Status.FAILED
 
 
+@pytest.mark.parametrize("where", ["as the intent is saved", "as the last is asked"])
 async def test_a_process_that_was_stopped_posts_nothing_with_a_stale_claim(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
     """Stopped between its intent and its post for ten minutes: the clock brings the case back."""
     await desk.approve()
-    opted_out = desk.cases.opted_out
-    stops = [timedelta(0), timedelta(minutes=10)]
+    method = "save" if where == "as the intent is saved" else "opted_out"
+    real = getattr(desk.cases, method)
+    stops = [timedelta(minutes=10)] if method == "save" else [timedelta(0), timedelta(minutes=10)]
 
-    async def stopped(platform: str, author_id: str) -> bool:
+    async def stopped(*args: object, **named: object) -> object:
+        done = await real(*args, **named)
         desk.clock.advance(stops.pop(0) if stops else timedelta(0))
-        return await opted_out(platform, author_id)
+        return done
 
-    monkeypatch.setattr(desk.cases, "opted_out", stopped)
+    monkeypatch.setattr(desk.cases, method, stopped)
     await desk.consumer.step()
     assert not stops
     assert desk.platform.attempts == 0
