@@ -165,6 +165,7 @@ def _path(report: PathReport, now: datetime) -> Check:
 
 async def for_store(store: Store) -> list[Check]:
     """What the store itself says, and whether it takes a write. May raise `LOST`."""
+    settings = await store.settings("appendfsync", "maxmemory-policy")
     asked = asyncio.get_running_loop().time()
     info, trouble, letters, forgetting, by, paused = await asyncio.gather(
         store.writes.info(),
@@ -178,15 +179,7 @@ async def for_store(store: Store) -> list[Check]:
         *_as_it_stands(store, info),
         *_in_trouble(info, trouble, asyncio.get_running_loop().time() - asked),
     ]
-    if not info.get("aof_enabled"):
-        checks.append(
-            Check(
-                "store",
-                "warn",
-                "writes may be lost in a power cut: no append-only file",
-                "on the server: appendonly yes, appendfsync always",
-            )
-        )
+    checks += _what_may_be_lost(info, settings)
     if letters:
         checks.append(
             Check("dead letters", "warn", f"{letters} could not be handled", "heard dead-letters list")
@@ -206,6 +199,22 @@ def _as_it_stands(store: Store, info: Mapping[str, Any]) -> list[Check]:
     number = info.get("valkey_version") or info.get("redis_version")
     where = "embedded" if store.url.startswith("unix:") else "at REDIS_URL"
     return [Check("store", "ok", f"{name} {number}, {where}, {info['used_memory_human']} in memory")]
+
+
+def _what_may_be_lost(info: Mapping[str, Any], settings: Mapping[str, str]) -> list[Check]:
+    """What a power cut or a full memory would cost. Not every server tells its settings."""
+    checks = []
+    if not info.get("aof_enabled"):
+        words = "writes may be lost in a power cut: no append-only file"
+        checks.append(Check("store", "warn", words, "on the server: appendonly yes, appendfsync always"))
+    elif settings.get("appendfsync", "always") != "always":
+        words = f"a power cut may cost the last writes: appendfsync is {settings['appendfsync']}"
+        checks.append(Check("store", "warn", words, "on the server: appendfsync always"))
+    policy = settings.get("maxmemory-policy", "noeviction")
+    if policy != "noeviction":
+        words = f"the server throws cases away when its memory is full: maxmemory-policy is {policy}"
+        checks.append(Check("store", "bad", words, "on the server: maxmemory-policy noeviction"))
+    return checks
 
 
 def _in_trouble(info: Mapping[str, Any], trouble: away.Away | None, took_s: float) -> list[Check]:

@@ -111,6 +111,15 @@ class Store:
         """A client of one connection, which is the server's sign that its process lives; to be closed."""
         return _client(self.url, WRITE_TIMEOUT_S, connections=1)
 
+    async def settings(self, *names: str) -> dict[str, str]:
+        """These settings, as far as the server tells them: hosted ones often do not. May raise `LOST`."""
+        try:
+            # Any: redis-py's stubs promise texts that a client without decoding never gives.
+            told: Any = await self.writes.config_get(*names)
+        except ResponseError:
+            return {}
+        return {_said(name): _said(value) for name, value in told.items()}
+
     async def trouble(self) -> away.Away | None:
         """Why nothing can be written, though the server answers; None where it can. May raise `LOST`."""
         try:
@@ -340,6 +349,10 @@ async def _check_header(client: Redis) -> None:
         )
     if partitions != str(PARTITIONS):
         raise WrongStore(f"this store has {partitions} partitions, this Heard {PARTITIONS}")
+
+
+def _said(raw: str | bytes) -> str:
+    return raw.decode(errors="replace") if isinstance(raw, bytes) else raw
 
 
 def _shown(url: str) -> str:

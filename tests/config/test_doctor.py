@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from redis.exceptions import ResponseError
 
 from config import doctor
 from config.checks import Check
@@ -98,3 +99,41 @@ async def test_a_slow_store_is_a_note(store: Store, monkeypatch: pytest.MonkeyPa
     checks = await for_store_and_paths(store, NOON)
 
     assert any(c.state == "warn" and c.words.startswith("the store is slow: an answer took") for c in checks)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "state", "words"),
+    [
+        ("appendfsync", "everysec", "warn", "a power cut may cost the last writes: appendfsync is everysec"),
+        ("appendonly", "no", "warn", "writes may be lost in a power cut: no append-only file"),
+        (
+            "maxmemory-policy",
+            "allkeys-lru",
+            "bad",
+            "the server throws cases away when its memory is full: maxmemory-policy is allkeys-lru",
+        ),
+    ],
+)
+async def test_settings_of_a_server_that_may_lose_something_are_said(
+    tmp_path: Path, setting: str, value: str, state: str, words: str
+) -> None:
+    """On a server of one's own they are whatever somebody wrote there; the right ones are said nothing of."""
+    async with open_store(None, tmp_path / "s") as store:
+        assert [check.state for check in await for_store_and_paths(store, NOON)] == ["ok"]
+        await store.writes.config_set(setting, value)
+        found = await for_store_and_paths(store, NOON)
+
+    assert [(check.state, check.words) for check in found[1:]] == [(state, words)]
+
+
+async def test_a_server_that_tells_no_settings_is_not_doubted(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hosted ones refuse CONFIG."""
+
+    async def refused(*_: object) -> None:
+        raise ResponseError("unknown command 'CONFIG'")
+
+    monkeypatch.setattr(store.writes, "config_get", refused)
+
+    assert [check.state for check in await for_store_and_paths(store, NOON)] == ["ok"]
