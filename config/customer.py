@@ -120,8 +120,8 @@ async def whom(people: People, said: str) -> Person:
     found = await people.called(platform, name)
     if not found:
         raise HeardError(
-            f"nobody called {name} on {platform} is known; after their posts' time a handle is gone, so try "
-            f"{platform}: and their author id"
+            f"nobody called {name} on {platform} is known; after their posts' time a handle is gone: try "
+            f"{platform}:AUTHOR-ID"
         )
     if len(found) > 1:
         ids = ", ".join(str(person) for person in found)

@@ -5,7 +5,7 @@ from typing import Final
 
 from casework.clock import SystemClock
 from casework.errors import HeardError
-from config.places import here
+from config.readers import place_of
 from streams import mending
 from streams.mending import Damage
 
@@ -40,7 +40,9 @@ def mended(demo: bool, damage: Damage) -> str:
 
 
 def _folder(demo: bool) -> Path:
-    place = here(demo=demo)
+    place = place_of(demo)
     if place.redis_url:
         raise HeardError("the store is a server of yours (REDIS_URL): mend its files there")
+    if not (place.folder / "store").exists():
+        raise HeardError(f"there is no store in {place.folder} yet: heard demo or heard up makes one")
     return place.folder / "store"

@@ -51,6 +51,14 @@ def test_what_can_be_read_stays_and_a_copy_is_kept(heard: Command, damaged: Path
     assert heard("pause").code == 0
 
 
+def test_where_there_is_no_store_nothing_is_to_mend(heard: Command, home: Path) -> None:
+    """And nothing is made."""
+    ended = heard("store", "mend")
+
+    assert (ended.code, "there is no store" in ended.err) == (1, True)
+    assert not (home / "store").exists()
+
+
 def test_a_server_of_ones_own_is_mended_there(heard: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its files are not ours."""
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
