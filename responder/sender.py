@@ -40,6 +40,7 @@ MARGIN: Final = timedelta(seconds=5)
 PAUSE_CHECK: Final = timedelta(seconds=1)
 RECORD_ROUNDS: Final = 50
 ASKED_AGAIN: Final = "sending was stopped, or nobody could say in time that it was not"
+MOVED_ON: Final = "the author deleted or changed the post just in time; nothing was published"
 STOPPED_IN_TIME: Final = "the author asked not to be answered, just in time (rule X5)"
 
 
@@ -173,9 +174,14 @@ class Sender:
         mention, outgoing = _decided(case)
         asked = self.clock.elapsed()
         # The last that is asked before the post, at once: whoever says stop until here is heard (X5, T15).
-        opted_out, stopped = await asyncio.gather(
-            self.cases.opted_out(case.platform, case.author.id), self.switch.paused()
+        opted_out, stopped, known = await asyncio.gather(
+            self.cases.opted_out(case.platform, case.author.id),
+            self.switch.paused(),
+            self.cases.load(case.id),
         )
+        if not any(m.key == mention.key and m.text == mention.text for m in known.mentions):
+            # A listener was told of it since the look.
+            return moves.refuse(known, at=self.clock.now(), why=MOVED_ON)
         if opted_out:
             return moves.refuse(case, at=self.clock.now(), why=STOPPED_IN_TIME)
         if stopped or self.clock.elapsed() - asked > PAUSE_CHECK:

@@ -91,10 +91,17 @@ class OneCase(CaseStore):
 
     def __init__(self) -> None:
         self.opted = False
+        self.case: Case | None = None
 
     async def save(self, moved: Moved, settle: Entry | None = None) -> Case:
         """The case, as it became."""
+        self.case = moved.case
         return moved.case
+
+    async def load(self, case_id: str) -> Case:
+        """The case, as it was saved last."""
+        assert self.case is not None
+        return self.case
 
     async def opted_out(self, platform: str, author_id: str) -> bool:
         """What the situation says."""

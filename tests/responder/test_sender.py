@@ -229,6 +229,28 @@ async def test_a_process_that_was_stopped_posts_nothing_with_a_stale_claim(
     assert (desk.platform.attempts, len(desk.platform.posts)) == (1, 1)
 
 
+async def test_a_deletion_that_is_heard_of_after_the_intent_keeps_the_reply_in(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look saw the post; a listener was told of its end before the reply left."""
+    await desk.approve()
+    real = desk.cases.save
+
+    async def deleted(moved: Moved, settle: Entry | None = None) -> Case:
+        begun = await real(moved, settle)
+        if begun.status is Status.SENDING:
+            await real(moves.withdraw(begun, mention_key=a_mention().key, at=NOON))
+        return begun
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.cases, "save", deleted)
+        await desk.consumer.step()
+    case = await desk.run(minutes=2)
+
+    assert desk.platform.attempts == 0
+    assert case.status not in (Status.ANSWERED, Status.ACKNOWLEDGED)
+
+
 @pytest.mark.parametrize("pressed", [True, False])
 async def test_the_switch_is_asked_again_just_before_the_post(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, pressed: bool
