@@ -16,6 +16,7 @@ from casework.errors import HeardError, IllegalMove, NoSuchCase
 from streams import topics
 from streams.case_store import CaseStore, Entry
 from streams.connection import Store
+from streams.telling import Telling
 
 ID: Final = re.compile(r"([0-9]{1,2})/([0-9]{1,15}-[0-9]{1,15})", re.ASCII)
 log = structlog.get_logger(__name__)
@@ -25,8 +26,6 @@ RAW_KEPT: Final = 10_000
 
 _TOLD: Final = "heard:dead:told"
 _TELLING: Final = "heard:dead:telling"
-_TELL_MS: Final = 60_000
-"""How long one process tells before another may: longer than any call to a chat takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +39,6 @@ class DeadLetter:
     topic: str = ""
     where: str = ""
     raw: str = ""
-
-    @property
-    def entry_ms(self) -> int:
-        """When the store took it, by its own clock."""
-        return int(self.id.partition("/")[2].partition("-")[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +159,13 @@ class DeadLetters:
     @asynccontextmanager
     async def telling(self) -> AsyncIterator[bool]:
         """Whether this process is the one that tells now; nobody else is for a minute, or until this ends."""
-        mine = bool(await self._writes.set(_TELLING, "1", nx=True, px=_TELL_MS))
+        turn = Telling(self._store, _TELLING)
+        mine = await turn.take()
         try:
             yield mine
         finally:
             if mine:
-                await self._writes.delete(_TELLING)
+                await turn.end()
 
 
 def line_key(where: str, raw: str) -> str:

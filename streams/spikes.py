@@ -9,13 +9,12 @@ import structlog
 
 from casework.spikes import Over, Spike, SpikeState
 from streams.connection import Store
+from streams.telling import Telling
 
 log = structlog.get_logger(__name__)
 
 _KEY: Final = "heard:spikes"
 _TELLING: Final = "heard:spikes:telling"
-_TELL_MS: Final = 60_000
-"""How long one process tells before another may: longer than any call to a chat takes."""
 
 _REPLACE: Final = """
 if (redis.call('HGET', KEYS[1], 'version') or '0') ~= ARGV[1] then return 0 end
@@ -53,6 +52,7 @@ class SpikeRecord:
 
     def __init__(self, store: Store) -> None:
         self._writes = store.writes
+        self._telling = Telling(store, _TELLING)
 
     async def read(self) -> Watched:
         """What is known; nothing yet at the beginning."""
@@ -77,8 +77,8 @@ class SpikeRecord:
 
     async def may_tell(self) -> bool:
         """Whether this process is the one that tells now; nobody else is for a minute, or until `told`."""
-        return bool(await self._writes.set(_TELLING, "1", nx=True, px=_TELL_MS))
+        return await self._telling.take()
 
     async def told(self) -> None:
         """Let others tell again."""
-        await self._writes.delete(_TELLING)
+        await self._telling.end()
