@@ -34,6 +34,10 @@ MEMORY_FULL: Final = Away(
 DISK_FULL: Final = Away(
     "the store's disk is full, so nothing can be written", "make room on the disk of its server"
 )
+PASSWORD: Final = Away("the store refuses this password", "check REDIS_URL")
+DISK_TROUBLE: Final = Away(
+    "the store cannot write to its disk", "look into its server's log: is the disk full?"
+)
 
 
 def why(error: BaseException) -> Away:
@@ -43,13 +47,13 @@ def why(error: BaseException) -> Away:
         return Away("the store's replica does not answer", "look at the replica; Heard goes on by itself")
     # While it connects, redis-py wraps what was refused in an error of the connection.
     if any(isinstance(part, AuthenticationError) for part in (error, error.__cause__)):
-        return Away("the store refuses this password", "check REDIS_URL")
+        return PASSWORD
     if isinstance(error, OutOfMemoryError):
         return MEMORY_FULL
     if "No space left" in said:
         return DISK_FULL
     if said.startswith("MISCONF"):
-        return Away("the store cannot write to its disk", "look into its server's log: is the disk full?")
+        return DISK_TROUBLE
     if isinstance(error, BusyLoadingError):
         return Away("the store is starting and reads its files back", "wait; Heard goes on by itself")
     if isinstance(error, ReadOnlyError):

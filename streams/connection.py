@@ -20,7 +20,7 @@ from redis.asyncio.connection import AbstractConnection, BlockingConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.connection import HiredisRespSerializer
-from redis.exceptions import AuthenticationError, OutOfMemoryError, RedisError, ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from casework.errors import HeardError
 from streams import away, embedded
@@ -295,13 +295,11 @@ def _redis_error(error: BaseException) -> RedisError | None:
 
 
 def _explained(error: RedisError, store: Store) -> HeardError:
-    said = str(error)
-    # While it connects, redis-py wraps what was refused in an error of the connection.
-    if any(isinstance(part, AuthenticationError) for part in (error, error.__cause__)):
-        return StoreUnavailable("the store refuses this password: check REDIS_URL")
-    if isinstance(error, OutOfMemoryError) or said.startswith("MISCONF") or "No space left" in said:
-        full = away.why(error)
-        return StoreUnavailable(f"{full.words}: {full.fix}, and restart")
+    said, gone = str(error), away.why(error)
+    if gone is away.PASSWORD:
+        return StoreUnavailable(f"{gone.words}: {gone.fix}")
+    if gone in (away.MEMORY_FULL, away.DISK_FULL, away.DISK_TROUBLE):
+        return StoreUnavailable(f"{gone.words}: {gone.fix}, and restart")
     if isinstance(error, ResponseError):
         return WrongStore(f"the store at {_shown(store.url)} refuses what Heard needs: {said}")
     if store.server is not None and not store.server.answers():
