@@ -23,7 +23,7 @@ from streams import away
 from streams.budget import SharedBudget
 from streams.connection import LOST, Store, open_store
 from streams.dead_letters import DeadLetters
-from streams.forgetting import ASKED
+from streams.forgetting import people_waiting
 from streams.paths import PathReport, PathReports
 from streams.switch import AutomaticPause, PauseSwitch
 
@@ -171,7 +171,7 @@ async def for_store(store: Store) -> list[Check]:
         store.writes.info(),
         store.trouble(),
         DeadLetters(store).count(),
-        store.writes.hlen(ASKED),
+        people_waiting(store),
         PauseSwitch(store).paused_by(),
         AutomaticPause(store).paused(),
     )

@@ -137,6 +137,11 @@ class Nowhere:
         """Nothing."""
 
 
+async def people_waiting(store: Store) -> int:
+    """How many people wait to be forgotten."""
+    return int(await store.writes.hlen(ASKED))
+
+
 class People:
     """What is known of a person, and how it is forgotten. ``elsewhere`` sees to what is not in the store."""
 
@@ -224,7 +229,7 @@ class People:
 
     async def asked(self) -> int:
         """How many people wait to be forgotten."""
-        return int(await self._writes.hlen(ASKED))
+        return await people_waiting(self._store)
 
     async def _carry_out(self, asked: _Asked) -> Forgotten:
         marks = await self._cases.marks.get()
