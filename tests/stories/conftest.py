@@ -1,6 +1,7 @@
 """A small world for the stories: Aurora Air's own settings, a real store, a clock that the story moves."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -156,11 +157,11 @@ class World:
         return [reply for reply in self.record.every() if reply.in_reply_to in ids]
 
 
-@pytest.fixture
-def world(store: Store, tmp_path: Path) -> Iterator[World]:
-    """A morning at Aurora Air, nothing heard yet."""
+@contextmanager
+def a_world(store: Store, home: Path) -> Iterator[World]:
+    """A morning at Aurora Air, nothing heard yet; what is not in the store lies in ``home``."""
     clock, model, managers = ManualClock(MORNING), ReadyModel(), Managers()
-    record = ReplyRecord(tmp_path / "replies.sqlite3")
+    record = ReplyRecord(home / "replies.sqlite3")
     platform = ReplayPlatform(Feed("story", ()), record, clock)
     with put_together(
         store,
@@ -169,7 +170,14 @@ def world(store: Store, tmp_path: Path) -> Iterator[World]:
         model=model,
         platforms={"*": platform},
         herald=managers,
-        locks=tmp_path / "locks",
+        locks=home / "locks",
         tell_spike=managers.spike,
     ) as line:
         yield World(line, clock, model, managers, record)
+
+
+@pytest.fixture
+def world(store: Store, tmp_path: Path) -> Iterator[World]:
+    """A morning of its own for each story."""
+    with a_world(store, tmp_path) as begun:
+        yield begun

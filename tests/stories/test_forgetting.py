@@ -2,8 +2,7 @@
 
 import json
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,20 +11,15 @@ import pytest
 
 from casework import moves
 from casework.case import Case, Status
-from casework.clock import ManualClock
 from casework.mention import Author, Mention
 from config.customer import HomeFiles, as_json, write_export
 from config.logs import set_up_logs
-from config.places import demo_brand
-from config.wiring import put_together
-from platforms.feed import Feed
 from platforms.platform import Heard, Unreadable
-from platforms.replay import ReplayPlatform, ReplyRecord
 from streams.cards import CardIndex, Quote
 from streams.connection import Store, open_store
 from streams.forgetting import Known, People, Person
 from streams.presses import PressBox
-from tests.stories.conftest import MORNING, Managers, ReadyModel, World
+from tests.stories.conftest import MORNING, World, a_world
 
 TEXTS = (
     "Où est ma valise à Orly, nom d'un pétard‽ kx1",
@@ -50,24 +44,6 @@ def home(tmp_path: Path) -> Path:
 async def kept(home: Path) -> AsyncIterator[Store]:
     async with open_store(None, home / "store") as opened:
         yield opened
-
-
-@contextmanager
-def a_world(store: Store, home: Path) -> Iterator[World]:
-    clock, model, managers = ManualClock(MORNING), ReadyModel(), Managers()
-    record = ReplyRecord(home / "replies.sqlite3")
-    platform = ReplayPlatform(Feed("story", ()), record, clock)
-    with put_together(
-        store,
-        demo_brand(),
-        clock=clock,
-        model=model,
-        platforms={"*": platform},
-        herald=managers,
-        locks=home / "locks",
-        tell_spike=managers.spike,
-    ) as line:
-        yield World(line, clock, model, managers, record)
 
 
 async def wrote(world: World, number: int, text: str, author: Author = AUTHOR) -> Case:
