@@ -5,9 +5,10 @@ reply arrives: the intent is on disk before anything leaves; one POST, no retrie
 is unknown is looked for only once nothing of it can still be in flight, and then recorded or repeated
 byte for byte. The clock brings such a case back (`Case.look_at`), so nothing depends on this process.
 
-Two lengths of time carry this, and both are measured by a clock that does not jump: a POST leaves within
-`MARGIN` of its intent or not at all, as a process may be stopped and go on hours later; and a look waits
-until this process has seen the attempt be out for `DEADLINE`, the platform's read lag and `MARGIN`.
+Three lengths of time carry this, all measured by a clock that does not jump, as a process may be stopped
+and go on hours later: an intent follows the look that allowed it within `LOOK_LASTS`, a POST its intent
+within `MARGIN`, or not at all; and a look for what is out waits until this process has seen the attempt be
+out for `DEADLINE`, the platform's read lag and `MARGIN`.
 """
 
 import asyncio
@@ -37,6 +38,8 @@ from streams.switch import AutomaticPause, PauseSwitch
 log = structlog.get_logger(__name__)
 
 MARGIN: Final = timedelta(seconds=5)
+LOOK_LASTS: Final = DEADLINE
+"""So long after a look began it still says what is: two reads of a slow platform fit in."""
 PAUSE_CHECK: Final = timedelta(seconds=1)
 RECORD_ROUNDS: Final = 50
 ASKED_AGAIN: Final = "sending was stopped, or nobody could say in time that it was not"
@@ -109,11 +112,12 @@ class Sender:
         platform = self._platform(case)
         # Before the look, which costs the platform a read, and again after it, just before the post.
         await self._check_free()
+        looked = self.clock.elapsed()
         stopped = await self._look_before(case, mention, outgoing, platform)
         if stopped is not None:
             return stopped
         await self._check_free()
-        now, leaving = self.clock.now(), self.clock.elapsed()
+        now, leaving = self.clock.now(), self._leaving(looked)
         begun = await self.cases.save(moves.begin_sending(case, at=now, look_at=self._look_at(now, platform)))
         return await self._post(begun, entry, platform, leaving)
 
@@ -166,6 +170,13 @@ class Sender:
         by = await self.switch.paused_by()
         if by is not None:
             raise TryAgainLater(f"sending was stopped by {by}", after=PAUSE_CHECK)
+
+    def _leaving(self, looked: timedelta) -> timedelta:
+        """When an attempt of now leaves, as `Clock.elapsed`; `TryAgainLater` if the look was too long ago."""
+        leaving = self.clock.elapsed()
+        if leaving - looked > LOOK_LASTS:
+            raise TryAgainLater("the look before the post took too long", after=PAUSE_CHECK)
+        return leaving
 
     # ── the one POST ─────────────────────────────────────────────────────────────────────────────
 
@@ -237,6 +248,7 @@ class Sender:
         found = await platform.find_reply(mention, outgoing)
         if found is not None:
             return self._ended(case, found, platform)
+        looked = self.clock.elapsed()
         why = _changed(mention, await platform.reread(mention))
         if why is None:
             situation = await self._situation(case, mention, outgoing)
@@ -244,7 +256,7 @@ class Sender:
         if why is not None:
             return moves.refuse(case, at=self.clock.now(), why=why)
         await self._check_free()
-        now, leaving = self.clock.now(), self.clock.elapsed()
+        now, leaving = self.clock.now(), self._leaving(looked)
         again = await self.cases.save(moves.resend(case, at=now, look_at=self._look_at(now, platform)))
         return await self._post(again, entry, platform, leaving)
 

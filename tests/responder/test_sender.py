@@ -229,6 +229,31 @@ async def test_a_process_that_was_stopped_posts_nothing_with_a_stale_claim(
     assert (desk.platform.attempts, len(desk.platform.posts)) == (1, 1)
 
 
+@pytest.mark.parametrize("attempt", ["first", "second"])
+async def test_a_process_that_was_stopped_posts_nothing_on_an_old_look(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, attempt: str
+) -> None:
+    """Stopped for ten minutes after it had seen the post, which its author deleted meanwhile."""
+    await desk.approve()
+    if attempt == "second":
+        desk.platform.script = [Unknown("reset")]
+        await desk.run()
+    before = desk.platform.attempts
+    answered = desk.platform.answered
+
+    async def stopped(mention: Mention, *, ours: frozenset[str]) -> str | None:
+        somebody = await answered(mention, ours=ours)
+        desk.clock.advance(timedelta(minutes=10))
+        desk.platform.texts["x:post-1"] = None
+        return somebody
+
+    monkeypatch.setattr(desk.platform, "answered", stopped)
+    case = await desk.run(minutes=2)
+
+    assert desk.platform.attempts == before
+    assert "deleted" in case.why
+
+
 async def test_a_deletion_that_is_heard_of_after_the_intent_keeps_the_reply_in(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

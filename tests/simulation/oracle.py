@@ -16,14 +16,15 @@ from casework.case import Case, Status
 from casework.mention import Mention
 from casework.reply import Outgoing
 from casework.sla import Alert, Promise
+from responder.sender import LOOK_LASTS, MARGIN
 from tests.simulation.sites import COLLEAGUE, FOREVER, Shown, Site
 
 LATE_S: Final = 60.0
 SWITCH_S: Final = 1.0
 HEARD_S: Final = 1.0
 """A sender asks for opt-outs last; what is written while its answer travels, it cannot know."""
-LOOK_S: Final = 10.0
-"""So long a look at the platform allows a POST."""
+LOOK_S: Final = (LOOK_LASTS + MARGIN).total_seconds()
+"""So long a look at the platform allows a POST: until the intent, and from there until it leaves."""
 
 LONG_AGO: Final = timedelta(minutes=2)
 ENDS: Final = {
