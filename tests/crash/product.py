@@ -5,19 +5,19 @@ import os
 import signal
 import sys
 import time
-from asyncio.subprocess import DEVNULL, Process
+from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 from weakref import WeakKeyDictionary
 
 from casework.errors import HeardError
 from streams import embedded
 from streams.connection import Store, open_store
-from tests.crash import strace
+from tests.crash import nursery, strace
 from tests.crash.places import CLOCK
 from tests.crash.positions import Outcome, Position, Run, Threads
 
@@ -47,6 +47,28 @@ async def wait_until(condition: Callable[[], Awaitable[bool]], within_s: float) 
     while not (holds := await condition()) and time.monotonic() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(POLL_S)
     return holds
+
+
+class Process(Protocol):
+    """A running process, or one that ended."""
+
+    @property
+    def pid(self) -> int:
+        """Its id."""
+        ...
+
+    @property
+    def returncode(self) -> int | None:
+        """How it ended; None while it runs."""
+        ...
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        ...
+
+    async def wait(self) -> int:
+        """How it ended, once it has."""
+        ...
 
 
 class EndedByItself(Exception):
@@ -165,22 +187,27 @@ class Product:
         if self._server is not None:
             environment["REDIS_URL"] = self._server.url
         only = [part for name in self.parts for part in ("--only", name)]
-        command = [sys.executable, "-m", self.module, "up", *only]
-        if dies is not None:
-            # -D: strace is the grandchild, so that the child is the product. -I 1: it lets itself be ended.
-            command = [
-                "strace",
-                "-D",
-                "-I",
-                "1",
-                *strace.to_kill(dies.call, dies.number),
-                "-o",
-                trace,
-                *command,
-            ]
-        with (self.folder / "talk.log").open("ab") as talk:
+        talk = self.folder / "talk.log"
+        if dies is None:
+            self.process = nursery.born(
+                self.module, ["up", *only], environment=environment, folder=self.folder, talk=talk
+            )
+            return
+        # -D: strace is the grandchild, so that the child is the product. -I 1: it lets itself be ended.
+        tracer = ["strace", "-D", "-I", "1", *strace.to_kill(dies.call, dies.number), "-o", trace]
+        with talk.open("ab") as says:
             self.process = await asyncio.create_subprocess_exec(
-                *command, env=environment, cwd=self.folder, stdout=DEVNULL, stderr=talk, stdin=DEVNULL
+                *tracer,
+                sys.executable,
+                "-m",
+                self.module,
+                "up",
+                *only,
+                env=environment,
+                cwd=self.folder,
+                stdout=DEVNULL,
+                stderr=says,
+                stdin=DEVNULL,
             )
 
     def check_killed(self) -> None:
