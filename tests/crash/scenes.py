@@ -24,13 +24,15 @@ WITH_STORE: Final = tuple(Scene(sending.STAGE_WITH_STORE, name, "lost") for name
 """And a sample of these: their store dies with them."""
 
 SIDE_BY_SIDE: Final = {
-    "sender/bluesky": 9,
-    "sender/mastodon": 11,
-    "sender/x": 9,
-    "sender/reddit": 15,
-    "clock/slack": 3,
+    "sender/bluesky": 20,
+    "sender/mastodon": 26,
+    "sender/x": 20,
+    "sender/reddit": 32,
+    "listener/reddit": 3,
+    "approval/slack": 4,
+    "clock/slack": 8,
 }
-"""How many benches at once; 2 of what is not named. Senders mostly wait, for 30 to 85 seconds."""
+"""How many benches at once; 2 of what is not named. They mostly wait, senders for 30 to 85 seconds."""
 
 NAIVE: Final = "tests.crash.naive"
 
