@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 import aiohttp
 
 from casework.case import Case, Move, Status, Topic
+from escalation.delivery import NEW_CARDS
 from streams import topics
 from streams.case_store import CaseStore
 from tests.crash.places import CARE, OFFICE, drafted, office, somebody, twice
@@ -27,7 +28,6 @@ from tests.fakes.slack_things import Message
 
 STAGE: Final = "approval"
 WAYS: Final = ("desk", "slack")
-AT_ONCE: Final = 60
 DECIDED_S: Final = 60.0
 READY_S: Final = 60.0
 AFTER_S: Final = 1.0
@@ -37,6 +37,11 @@ TOKEN: Final = "a-token-of-the-tests"
 
 class Way(Protocol):
     """How people press."""
+
+    @property
+    def at_once(self) -> int:
+        """How many drafts it shows them."""
+        ...
 
     async def ready(self) -> None:
         """Return once a press would arrive."""
@@ -57,6 +62,7 @@ class AtTheDesk:
 
     product: Product
     port: int
+    at_once: int = 60
 
     @property
     def _url(self) -> str:
@@ -98,6 +104,7 @@ class InSlack:
 
     slack: SlackServer
     nina: Person
+    at_once: int = NEW_CARDS.amount  # More within ten minutes are a flood, and have no card.
 
     async def ready(self) -> None:
         """A connection is open to bring presses."""
@@ -154,7 +161,7 @@ class Bench:
     @property
     def left(self) -> int:
         """How many more runs can be played here."""
-        return AT_ONCE - self.cases
+        return self.way.at_once - self.cases
 
     async def play(self, run: Run) -> Outcome:
         """One draft, pressed until somebody says that it is approved."""
