@@ -320,9 +320,9 @@ def report(
     if out is None:
         typer.echo(text)
         return
-    from config.safe_files import write_safely
+    from platforms.private_files import write_private
 
-    write_safely(out, f"{text}\n")
+    write_private(out, f"{text}\n".encode())
     _say(f"The report is in {out}.")
 
 
@@ -401,9 +401,17 @@ def dead_drop(
 
     if not yes:
         _say("What a dropped dead letter asked for is never done: a customer may get no answer.")
-        if not typer.confirm("Drop it?" if len(wanted) == 1 else "Drop them?", err=True):
-            raise typer.Exit(1)
+        _ask_to("Drop it?" if len(wanted) == 1 else "Drop them?")
     _counted(_run(letters.drop(demo, wanted, why=why or "no reason given")), "dropped", as_json)
+
+
+def _ask_to(question: str) -> None:
+    """Go on if whoever is at the terminal says yes."""
+    if not sys.stdin.isatty():
+        raise WrongUsage("nobody is there to say yes: say --yes")
+    if not typer.confirm(question, err=True):
+        _say("Nothing was changed.")
+        raise typer.Exit(1)
 
 
 def _counted(done: int, what: str, as_json: bool) -> None:
@@ -427,8 +435,8 @@ def store_mend(
         _say("Nothing is damaged.")
         return
     _say(mending.said(found))
-    if not yes and not typer.confirm("Keep a copy, and drop what cannot be read?", err=True):
-        raise typer.Exit(1)
+    if not yes:
+        _ask_to("Keep a copy, and drop what cannot be read?")
     _say(mending.mended(demo, found))
 
 
@@ -474,15 +482,6 @@ def customer(
     else:
         typer.echo(customers.said_of(before, done))
     raise typer.Exit(0 if done.written_anew else 1)
-
-
-def _ask_to(question: str) -> None:
-    """Go on if whoever is at the terminal says yes."""
-    if not sys.stdin.isatty():
-        raise WrongUsage("nobody is there to say yes: say --yes")
-    if not typer.confirm(question, err=True):
-        _say("Nothing was changed.")
-        raise typer.Exit(1)
 
 
 # ── look inside ──────────────────────────────────────────────────────────────────────────────────

@@ -17,8 +17,8 @@ from casework.errors import HeardError
 from config.logs import nowhere, set_up_logs
 from config.places import Place
 from config.readers import place_of, stored
-from config.safe_files import sync_folder, write_safely
 from config.usage import WrongUsage
+from platforms.private_files import sync_folder, write_private
 from platforms.replay import ReplyRecord
 from streams.forgetting import Forgotten, Known, Marked, People, Person, names_them
 from streams.switch import Cursors
@@ -64,7 +64,8 @@ class HomeFiles:
                 continue
             lines = text.splitlines(keepends=True)
             if path.suffix == ".jsonl" and all(_is_row(line) for line in lines):
-                write_safely(path, "".join(line for line in lines if not names(line)))
+                kept = "".join(line for line in lines if not names(line))
+                write_private(path, kept.encode(errors="surrogateescape"))
                 log.info("export without the forgotten person", file=path.name)
             else:
                 _delete_if_ours(path, text)
@@ -240,7 +241,7 @@ def write_export(known: Known, path: Path, *, force: bool) -> None:
     if os.path.lexists(path) and not force:
         raise WrongUsage(f"{path} is there already: say --force to put this in its place")
     written = json.dumps(as_json(known), ensure_ascii=False, indent=2, default=str)
-    write_safely(path, f"{written.encode('utf-8', 'replace').decode()}\n")
+    write_private(path, f"{written}\n".encode(errors="replace"))
 
 
 def _count(number: int, one: str, many: str = "") -> str:

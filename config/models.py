@@ -20,8 +20,9 @@ from typing import Final
 from casework.errors import HeardError
 from classifier.bundle import BUNDLED, read_bundle
 from config.lanes import only_one
-from config.safe_files import append_safely, sync_folder, sync_tree, write_safely
+from config.safe_files import append_safely, sync_tree
 from config.settings import Settings
+from platforms.private_files import sync_folder, write_private
 
 BUNDLED_NAME: Final = "bundled"
 """The name under which the model that comes with Heard can always be chosen."""
@@ -264,7 +265,8 @@ class Models:
         # Choosing the same again is written too: a process that could not use it tries once more.
         previous = before.previous if name == before.name else before.name
         chosen = Choice(name, previous, at.isoformat(), by)
-        write_safely(self.active, json.dumps(asdict(chosen), indent=2, ensure_ascii=False) + "\n")
+        written = json.dumps(asdict(chosen), indent=2, ensure_ascii=False) + "\n"
+        write_private(self.active, written.encode())
         line: Mapping[str, object] = {
             "at": chosen.at,
             "by": by,

@@ -1,4 +1,4 @@
-"""Files that only their owner may read, and that a power cut leaves whole: logins on disk."""
+"""Files that only their owner may read, and that a power cut leaves whole."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ def write_private(file: Path, content: bytes) -> None:
         OSError: the folder cannot be written.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_suffix(f".{os.getpid()}.new")
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
     beside.unlink(missing_ok=True)
     descriptor = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     with open(descriptor, "wb") as written:  # noqa: PTH123 (a descriptor)
@@ -19,10 +19,11 @@ def write_private(file: Path, content: bytes) -> None:
         written.flush()
         os.fsync(descriptor)
     beside.rename(file)
-    _sync_folder(file.parent)
+    sync_folder(file.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on disk, too."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

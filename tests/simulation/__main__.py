@@ -4,7 +4,6 @@ A violation prints its seed; `SEED=` plays it again, byte for byte the same, wit
 """
 
 import argparse
-import gc
 import multiprocessing
 import os
 import signal
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from tests.simulation.planted import BUGS, caught
-from tests.simulation.world import MENTIONS, Figures, simulate
+from tests.simulation.world import MENTIONS, Figures, simulate, sweep_seldom
 
 MOST_SHOWN = 20
 
@@ -74,18 +73,10 @@ def play(seeds: Iterable[int], cores: int, mentions: int) -> Iterator[Figures]:
     """Every seed's figures, as they come."""
     played = partial(simulate, mentions=mentions)
     if cores == 1:
-        _sweep_seldom()
         yield from map(played, seeds)
         return
-    with multiprocessing.get_context("spawn").Pool(cores, _sweep_seldom, maxtasksperchild=500) as pool:
+    with multiprocessing.get_context("spawn").Pool(cores, sweep_seldom, maxtasksperchild=500) as pool:
         yield from pool.imap_unordered(played, seeds, chunksize=4)
-
-
-def _sweep_seldom() -> None:
-    """Let the collector look seldom, and never at what was imported: a sixth of a seed's time went there."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
 
 
 def _again(seed: int, mentions: int) -> int:

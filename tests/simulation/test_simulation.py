@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulation.__main__ import play
 from tests.simulation.planted import BUGS, caught
 from tests.simulation.sites import Help
 from tests.simulation.world import SITES, Figures, simulate
@@ -102,6 +103,13 @@ def test_a_seed_is_played_again_to_the_byte() -> None:
         for hash_seed in ("1", "2")
     ]
     assert others == [here.trace, here.trace]
+
+
+def test_on_two_cores_the_same_is_seen_as_on_one() -> None:
+    """As `make simulate` plays them, in processes of their own."""
+    seeds = range(2)
+    alone = sorted(play(seeds, 1, 5), key=lambda figures: figures.seed)
+    assert sorted(play(seeds, 2, 5), key=lambda figures: figures.seed) == alone
 
 
 def test_another_seed_is_another_day() -> None:
