@@ -18,7 +18,7 @@ def write_private(file: Path, content: bytes) -> None:
         written.write(content)
         written.flush()
         os.fsync(descriptor)
-    beside.rename(file)
+    beside.replace(file)
     sync_folder(file.parent)
 
 

@@ -363,7 +363,8 @@ def test_a_dead_letter_is_shown_with_its_case_put_back_and_dropped(
     assert all(word in shown.out for word in ("KeyError in stage", case_id, "heard: draft"))
     assert json.loads(heard("dead-letters", "show", buried, "--json").out)["case"]["id"] == case_id
 
-    assert heard("dead-letters", "drop", buried).code == 1
+    refused = heard("dead-letters", "drop", buried)
+    assert (refused.code, "say --yes" in refused.err) == (2, True)
     assert heard("dead-letters", "retry", buried, "--json").out == '{"put_back": 1}\n'
     assert heard("dead-letters", "show", buried).code == 1
 

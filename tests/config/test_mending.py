@@ -33,8 +33,9 @@ def test_nothing_is_dropped_without_a_yes(heard: Command, damaged: Path) -> None
     before = damaged.read_bytes()
     ended = heard("store", "mend")
 
-    assert ended.code == 1
+    assert ended.code == 2
     assert "the 8 after it cannot" in ended.err
+    assert "say --yes" in ended.err
     assert damaged.read_bytes() == before
 
 
