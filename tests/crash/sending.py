@@ -140,8 +140,9 @@ class Bench:
         self.gate.holds_s = UNDER_WAY_S if fate == "delayed" else 0.0
 
     def _fate_is_over(self) -> None:
-        # The gate counts a POST by its head, and does to it what it is told once it has the body too.
-        if self.gate.posts and self.gate.posts[0].body:
+        # The gate counts a POST by its head, and does to it what it is told once it has the body too, which
+        # a death in between keeps back: then it is the next one's.
+        if any(post.body for post in self.gate.posts):
             self.gate.fate, self.gate.holds_s = None, 0.0
 
     async def _ready(self, outcome: Outcome) -> None:
