@@ -57,10 +57,8 @@ train: install ## Train a model: make train DATA=… BASE=… OUT=… (docs/mode
 campaign: install ## Kill the demo day and the sweep over and over and compare the totals (minutes)
 	$(BIN)/python -m pytest tests/campaigns tests/config/test_restarts.py -m campaign
 
-SEED ?= 1
-
 chaos: install ## Disturb the store, the platforms and Slack under load, and print what became of it (20 minutes)
-	SEED=$(SEED) $(BIN)/python -m pytest tests/chaos -m campaign -p no:randomly --capture=no --quiet
+	SEED=$(or $(SEED),1) $(BIN)/python -m pytest tests/chaos -m campaign -p no:randomly --capture=no --quiet
 
 deadlines: install ## Compare 100,000 deadlines with a walk of real minutes (minutes)
 	$(BIN)/python -m pytest tests/campaigns/test_deadlines.py -m campaign

@@ -238,11 +238,13 @@ class Oracle:
             if not rung:
                 self.wrong(f"{promise.name} of {case.id} broke and no alarm was raised")
 
-    def check_approvals(self, sites: dict[str, Site], timelines: dict[str, list[tuple[int, str]]]) -> None:
-        """No approval is lost: its reply is there, or the timeline says what came between."""
+    def check_approvals(
+        self, sites: dict[str, Site], timelines: dict[str, list[tuple[int, str]]], buried: set[str]
+    ) -> None:
+        """No approval is lost: its reply is there, or the timeline or a dead letter says what came between."""
         for key, (case_id, _, version) in self.approved.items():
             site = sites[self.cases[case_id].platform]
-            if any(one.key == key for one in site.shown):
+            if case_id in buried or any(one.key == key for one in site.shown):
                 continue
             after = {what for at, what in timelines[case_id] if at > version}
             if not after & {"stop sending", "be refused", "withdraw", "amend", "join", "close", "be sent"}:

@@ -1106,7 +1106,7 @@ class World:
             case_id: [(one.version, str(one.what)) for one in self._timeline(case_id)]
             for case_id in oracle.cases
         }
-        oracle.check_approvals(self.sites, timelines)
+        oracle.check_approvals(self.sites, timelines, buried)
 
     def _timeline(self, case_id: str) -> Iterator[Any]:
         for record in self.keyspace.lrange(topics.timeline_key(case_id), 0, -1):
