@@ -43,7 +43,7 @@ from platforms.rules import Automatic, ReplyMode, Terms, TermsOf
 from responder.drafting import NothingFits, acknowledgement, compose
 from responder.knowledge import KnowledgeBase, load_articles
 from responder.policy import Rule
-from responder.sender import Sender
+from responder.sender import Sender, give_up
 from responder.wording import load_templates
 from responder.worker import Caps, Responder, ResponderWorker
 from streams.allowance import Allowance
@@ -226,6 +226,7 @@ def put_together(
                     name=name,
                     handler=first[stage],
                     clock=clock,
+                    give_up=give_up if stage == "sender" else None,
                 )
                 for stage in stages
             },

@@ -44,6 +44,7 @@ PAUSE_CHECK: Final = timedelta(seconds=1)
 RECORD_ROUNDS: Final = 50
 ASKED_AGAIN: Final = "sending was stopped, or nobody could say in time that it was not"
 MOVED_ON: Final = "the author deleted or changed the post just in time; nothing was published"
+NOBODY_SENT: Final = "it could not be handled, and nothing was posted"
 STOPPED_IN_TIME: Final = "the author asked not to be answered, just in time (rule X5)"
 
 
@@ -279,6 +280,16 @@ class Sender:
         if platform is None:
             raise TryAgainLater(f"no account on {case.platform} is connected", after=timedelta(minutes=1))
         return platform
+
+
+def give_up(case: Case, reason: str, at: datetime) -> Moved | None:
+    """What was approved and never left goes back to people once its entry is a dead letter.
+
+    None where something may be out already: whoever puts the dead letter back has it looked for.
+    """
+    if case.status is not Status.APPROVED or case.look_at is not None:
+        return None
+    return moves.stop_sending(case, at=at, why=f"{NOBODY_SENT}: {reason}")
 
 
 def _settles_within(platform: Platform) -> timedelta:

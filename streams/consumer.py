@@ -56,6 +56,8 @@ class Work:
 
 
 Handler = Callable[[Sequence[Work]], Awaitable[Sequence[Result]]]
+GiveUp = Callable[[Case, str, datetime], Moved | None]
+"""What becomes of a case whose entry is a dead letter now, and why it is one; None if nothing does."""
 
 
 @dataclass(slots=True)
@@ -91,7 +93,8 @@ class Consumer:
     """One consumer of one topic: hands batches to a stage and settles them through the one door.
 
     ``name`` must be the same after a restart and different for every living consumer of the group, so
-    that what was begun before a death is taken up at once.
+    that what was begun before a death is taken up at once. ``give_up`` says what becomes of the case of a
+    dead letter.
     """
 
     def __init__(
@@ -104,9 +107,11 @@ class Consumer:
         name: str,
         handler: Handler,
         clock: Clock,
+        give_up: GiveUp | None = None,
     ) -> None:
         self._store = store
         self._cases = cases
+        self._give_up = give_up
         self._dead = DeadLetters(store)
         self._topic = topic
         self._group = group
@@ -298,4 +303,12 @@ class Consumer:
 
     async def _bury(self, entry: Entry, reason: str) -> None:
         log.error("dead letter", group=self._group, case=entry.case_id, reason=reason)
-        await self._dead.bury(entry, reason, at=self._clock.now())
+        now = self._clock.now()
+        await self._dead.bury(entry, reason, at=now)
+        if self._give_up is None or not topics.CASE_ID.fullmatch(entry.case_id):
+            return
+        # Only now: should the case itself be what ends us, its entry is out of the way already.
+        (case,) = await self._cases.load_readable([entry.case_id])
+        moved = self._give_up(case, reason, now) if case is not None else None
+        if moved is not None:
+            await self._cases.save_all([Write(moved)])

@@ -17,12 +17,13 @@ from escalation.promises import PromiseClock
 from platforms.faults import Trouble
 from platforms.platform import Busy, Gone, Present, Refused, Unknown
 from platforms.rules import Automatic, ReplyMode, Terms
-from responder.sender import Sender
+from responder.sender import Sender, give_up
 from streams import topics
 from streams.case_store import CaseStore, Entry
 from streams.claim import UNDISPUTED
 from streams.connection import Store
-from streams.consumer import Consumer, Work
+from streams.consumer import MAX_DELIVERIES, Consumer, Work
+from streams.dead_letters import DeadLetter, DeadLetters
 from streams.switch import AutomaticPause, PauseSwitch
 from tests.fakes.cases import MAY_SEND, NOON, PROMISES, a_draft, a_mention, judged
 from tests.fakes.clocks import SetClock
@@ -66,6 +67,7 @@ class Desk:
             name="me",
             handler=self.sender(),
             clock=self.clock,
+            give_up=give_up,
         )
 
     async def save(self, *steps: Moved) -> Case:
@@ -672,6 +674,60 @@ def works(case: Case, number: int) -> list[Work]:
         )
         for number, mention in enumerate(mentions)
     ]
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def fails(desk: Desk, method: str, error: type[BaseException], patch: pytest.MonkeyPatch) -> None:
+    """Make a question to the platform end badly, each time."""
+
+    async def failing(*_: object, **__: object) -> None:
+        raise error
+
+    patch.setattr(desk.platform, method, failing)
+
+
+async def the_dead_letter(desk: Desk) -> DeadLetter:
+    """The one that there is."""
+    (letter,) = [letter async for letter in DeadLetters(desk.store).every()]
+    return letter
+
+
+async def test_what_no_process_survives_sending_goes_back_to_people(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An approval is never forgotten on the way: it says why, and can be given again."""
+    await desk.approve()
+    with monkeypatch.context() as patch:
+        fails(desk, "reread", Killed, patch)
+        for _ in range(MAX_DELIVERIES):
+            with pytest.raises(Killed):
+                await desk.new_process().step()
+        await desk.new_process().step()
+    case = await desk.cases.load(CASE_ID)
+    assert (case.status, "nothing was posted" in case.why) == (Status.HELD, True)
+    assert (await the_dead_letter(desk)).case_id == CASE_ID
+
+    assert case.draft is not None
+    await desk.save(moves.approve(case, by="Nina", at=NOON, draft_sha256=case.draft.sha256))
+    assert (await desk.run()).status is Status.ANSWERED
+    assert len(desk.platform.posts) == 1
+
+
+async def test_what_may_be_out_is_never_said_not_to_be(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody can look for it: it waits for whoever puts the dead letter back."""
+    desk.platform.script = [Unknown("reset")]
+    await desk.approve()
+    await desk.run()
+    with monkeypatch.context() as patch:
+        fails(desk, "find_reply", KeyError, patch)
+        assert (await desk.run(minutes=2)).status is Status.UNKNOWN
+
+    await DeadLetters(desk.store).retry(await the_dead_letter(desk))
+    assert (await desk.run()).status is Status.ANSWERED
+    assert len(desk.platform.posts) == 1
 
 
 async def test_a_platform_in_trouble_is_asked_once_for_a_whole_batch(desk: Desk) -> None:
