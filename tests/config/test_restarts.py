@@ -1,6 +1,5 @@
 """Many deaths in a row: what was begun is taken up, and nothing piles up in the store."""
 
-import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -20,10 +19,11 @@ from platforms.platform import Heard
 from platforms.replay import ReplayPlatform, ReplyRecord
 from streams import topics
 from streams.connection import Store
+from tests.fakes.deaths import Killed, dies_before_call
 from tests.stories.conftest import MORNING, Managers, ReadyModel
 
-LONGEST_LIFE = 800
-"""In turns of the loop: some end before anything is begun, some with everything done."""
+LONGEST_LIFE = 50
+"""In calls to the store: some end before anything is begun, some with everything done."""
 
 
 @asynccontextmanager
@@ -51,16 +51,11 @@ async def work(line: Line) -> None:
             busy = bool(await consumer.step()) or busy
 
 
-async def die_in_the_middle(line: Line, moments: int) -> None:
-    """Work for so many turns of the loop, and stop wherever that is."""
-    working = asyncio.create_task(work(line))
-    for _ in range(moments):
-        if working.done():
-            break
-        await asyncio.sleep(0)
-    working.cancel()
-    with suppress(asyncio.CancelledError):
-        await working
+async def die_in_the_middle(line: Line, store: Store, calls: int) -> None:
+    """Work for so many calls to the store, and stop wherever that is."""
+    with pytest.MonkeyPatch.context() as patch, suppress(Killed):
+        dies_before_call(calls, store, patch)
+        await work(line)
 
 
 async def begun(store: Store) -> dict[str, tuple[int, int]]:
@@ -90,7 +85,7 @@ async def test_many_deaths_in_a_row_leave_nothing_begun(store: Store, tmp_path: 
             author = Author(f"author-{number}", f"author{number}")
             mention = Mention("x", f"post-{number}", author, "Where is my bag?", clock.now(), addressed=True)
             await line.listener("restarts").take_in([Heard(mention, str(number))])
-            await die_in_the_middle(line, chance.randrange(LONGEST_LIFE))
+            await die_in_the_middle(line, store, chance.randint(1, LONGEST_LIFE))
         clock.advance(timedelta(seconds=2))
         if number % 20 == 19:
             most = max(most, *(pending for pending, _ in (await begun(store)).values()))

@@ -241,7 +241,7 @@ class Oracle:
     def check_approvals(
         self, sites: dict[str, Site], timelines: dict[str, list[tuple[int, str]]], buried: set[str]
     ) -> None:
-        """No approval is lost: its reply is there, or the timeline or a dead letter says what came between."""
+        """No approval is lost: its reply is there, or the timeline or a dead letter says what came of it."""
         for key, (case_id, _, version) in self.approved.items():
             site = sites[self.cases[case_id].platform]
             if case_id in buried or any(one.key == key for one in site.shown):

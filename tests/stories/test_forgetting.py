@@ -2,10 +2,9 @@
 
 import json
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,6 +18,7 @@ from streams.cards import CardIndex, Quote
 from streams.connection import Store, open_store
 from streams.forgetting import Known, People, Person
 from streams.presses import PressBox
+from tests.fakes.deaths import Killed, dies_before_call
 from tests.stories.conftest import MORNING, World, a_world
 
 TEXTS = (
@@ -221,10 +221,6 @@ async def test_a_reply_under_way_is_neither_lost_nor_sent_twice(kept: Store, hom
         assert len(world.record.every()) == 2
 
 
-class Killed(BaseException):
-    """The process ends here."""
-
-
 @pytest.mark.parametrize("seed", range(6))
 async def test_killed_anywhere_and_asked_again_it_completes(
     kept: Store, home: Path, monkeypatch: pytest.MonkeyPatch, seed: int
@@ -235,7 +231,7 @@ async def test_killed_anywhere_and_asked_again_it_completes(
         await lived(world, kept, home)
         for _ in range(3):
             with monkeypatch.context() as patch:
-                _dies_before_call(luck.randrange(1, 200), kept, patch)
+                dies_before_call(luck.randrange(1, 200), kept, patch)
                 try:
                     await people(kept, world, home).forget(WANDA, by="Mona")
                 except Killed:
@@ -249,21 +245,6 @@ async def test_killed_anywhere_and_asked_again_it_completes(
 
         assert await found(kept, home) == []
         assert await people(kept, world, home).asked() == 0
-
-
-def _dies_before_call(number: int, store: Store, patch: pytest.MonkeyPatch) -> None:
-    connection = store.writes.connection_pool.connection_class
-    send: Callable[..., Any] = connection.send_packed_command
-    calls = 0
-
-    async def counted(self: Any, *args: Any, **more: Any) -> None:
-        nonlocal calls
-        calls += 1
-        if calls >= number:
-            raise Killed
-        await send(self, *args, **more)
-
-    patch.setattr(connection, "send_packed_command", counted)
 
 
 def test_the_export_is_plain_and_whole() -> None:
