@@ -545,19 +545,28 @@ def escalate(case: Case, *, by: str, at: datetime, to: str, reason: str) -> Move
     )
 
 
-def post_by_hand(case: Case, *, by: str, at: datetime, text: str, reply_id: str = "") -> Moved:
-    """A person answered on the platform themselves: they say so, or Heard found their reply there."""
+def post_by_hand(
+    case: Case, *, by: str, at: datetime, text: str, reply_id: str = "", answers: str = ""
+) -> Moved:
+    """A person answered on the platform themselves: they say so, or Heard found their reply there.
+
+    ``answers`` is the key of the mention below which it is, the last without one. What the customer wrote
+    since is not answered by it: the case stays with people, and what was promised runs on.
+    """
     check_legal(case, Move.POST_BY_HAND)
     reply = Reply(
         key=f"{case.id}:by-hand-{case.version}",
         kind=ReplyKind.ANSWER,
         id=reply_id,
         text=text,
-        answers=case.last.key,
+        answers=answers or case.last.key,
         decided_by=by,
         posted_at=at,
         by_hand=True,
     )
+    replies = (*case.replies, reply)
+    if reply.answers != case.last.key:
+        return _moved(case, Move.POST_BY_HAND, by=by, at=at, replies=replies)
     return _moved(
         case,
         Move.POST_BY_HAND,
@@ -566,7 +575,7 @@ def post_by_hand(case: Case, *, by: str, at: datetime, text: str, reply_id: str 
         status=Status.ANSWERED,
         draft=None,
         outgoing=None,
-        replies=(*case.replies, reply),
+        replies=replies,
         promises=_settled(case, reply),
     )
 

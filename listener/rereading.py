@@ -131,8 +131,13 @@ class Rereader:
         reply_id = await platform.answered(case.last, ours=ours)
         if reply_id is None:
             return False
-        by = f"a colleague on {case.platform}"
-        now = self.clock.now()
-        return await self._move(
-            case.id, partial(moves.post_by_hand, by=by, at=now, text="", reply_id=reply_id)
+        posted = partial(
+            moves.post_by_hand,
+            by=f"a colleague on {case.platform}",
+            at=self.clock.now(),
+            text="",
+            reply_id=reply_id,
+            # The customer may have written again since the case was read.
+            answers=case.last.key,
         )
+        return await self._move(case.id, posted)

@@ -153,6 +153,33 @@ async def test_a_colleague_s_answer_on_the_platform_keeps_the_promise(
     assert not [promise for promise in now.promises if promise.running]
 
 
+async def test_a_colleague_s_answer_is_none_to_what_the_customer_writes_meanwhile(
+    cases: CaseStore, x: Faulty, rereader: Rereader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found below the first post, written down once there is a second: that one is owed its answer."""
+    case = await with_a_draft(cases, a_mention())
+    x.others["x:post-1"] = "reply-of-nina"
+    answered, second = x.answered, a_mention(2)
+
+    async def slowly(mention: Mention, *, ours: frozenset[str]) -> str | None:
+        found = await answered(mention, ours=ours)
+        joined = moves.join(case, second, at=NOON, promises=PROMISES)
+        judgement = moves.classify(joined.case, judged(), at=NOON, promises=PROMISES)
+        draft = a_draft(answers=second.key)
+        drafted = moves.propose(judgement.case, draft, permission=MAY_SEND, rule="r", why="", at=NOON)
+        for moved in (joined, judgement, drafted):
+            await cases.save(moved)
+        return found
+
+    monkeypatch.setattr(x, "answered", slowly)
+    assert await rereader.look_for_answers() == 1
+    now = await cases.load(case.id)
+
+    assert (now.status, now.draft is not None) == (Status.DRAFTED, True)
+    assert [(reply.id, reply.answers) for reply in now.replies] == [("reply-of-nina", case.last.key)]
+    assert [promise for promise in now.promises if promise.running] == list(case.promises)
+
+
 async def test_no_byte_of_a_deleted_text_is_left_on_disk(
     tmp_path: Path, clock: ManualClock, x: Faulty
 ) -> None:
