@@ -14,7 +14,7 @@ import pytest
 from tests.simulation.__main__ import play
 from tests.simulation.planted import BUGS, caught
 from tests.simulation.sites import Help
-from tests.simulation.world import SITES, Figures, simulate
+from tests.simulation.world import MENTIONS, SITES, Figures, simulate
 
 FEW = 20
 TENS = range(10)
@@ -103,6 +103,15 @@ def test_a_seed_is_played_again_to_the_byte() -> None:
         for hash_seed in ("1", "2")
     ]
     assert others == [here.trace, here.trace]
+
+
+def test_a_seed_is_the_same_whatever_the_memory_holds() -> None:
+    """Here many people wait for a process to begin again, each in their turn."""
+    held, traces = [], set()
+    for number in range(3):
+        held.append([object() for _ in range(500 * number)])
+        traces.add(simulate(6059, mentions=MENTIONS).trace)
+    assert len(traces) == 1
 
 
 def test_on_two_cores_the_same_is_seen_as_on_one() -> None:

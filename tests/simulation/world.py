@@ -268,7 +268,8 @@ class Process:
     index: int
     stages: Sequence[str]
     dead: bool = False
-    tasks: set["asyncio.Task[Any]"] = field(default_factory=set)
+    tasks: dict["asyncio.Task[Any]", None] = field(default_factory=dict)
+    """In the order in which they began, which is the one in which they end: a set's is the memory's."""
     calls_left: int = 0
     frozen_until: float = -1.0
     waiting: dict[str, "asyncio.Future[bool]"] = field(default_factory=dict)
@@ -334,12 +335,12 @@ class Process:
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> "asyncio.Task[Any]":
         """Let something run for as long as the process lives."""
         task = self.loop.create_task(work)
-        self.tasks.add(task)
+        self.tasks[task] = None
         task.add_done_callback(partial(self._ended, name))
         return task
 
     def _ended(self, name: str, task: "asyncio.Task[Any]") -> None:
-        self.tasks.discard(task)
+        self.tasks.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None and not self.dead:
             self.world.broke(f"{name} of process {self.index}", error)
 
@@ -372,7 +373,8 @@ class Process:
         """The time between a write and its answer; a process that is stopped meanwhile waits longer."""
         world, chance = self.world, self.chance
         await asyncio.sleep(0.0005 + 0.01 * chance.random())
-        if world.faulty and chance.random() < world.plan.freezes:
+        awake = self.loop.time() >= self.frozen_until
+        if world.faulty and awake and chance.random() < world.plan.freezes:
             world.figures.faults["process stopped for a while"] += 1
             self.frozen_until = self.loop.time() + chance.uniform(*chance.choice(((0.5, 6), (5, 150))))
             world.stands_still(self)
