@@ -62,7 +62,8 @@ class Oracle:
     raised: Counter[tuple[str, str, Alert]] = field(default_factory=Counter)
     told: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     announced: set[str] = field(default_factory=set)
-    waiting: list[tuple[float, str, int]] = field(default_factory=list)
+    waiting: list[tuple[float, str, int, datetime]] = field(default_factory=list)
+    """By when a case's alarm must be raised, and which: the one that its version made the next."""
     moves: Counter[str] = field(default_factory=Counter)
     ended: Counter[str] = field(default_factory=Counter)
 
@@ -149,23 +150,23 @@ class Oracle:
         at = _next_alarm(case)
         if at is not None:
             begin = max(self.seconds() + (at - self.instant()).total_seconds(), self.seconds())
-            heapq.heappush(self.waiting, (begin + LATE_S, case.id, case.version))
+            heapq.heappush(self.waiting, (begin + LATE_S, case.id, case.version, at))
 
     def check_time(self) -> None:
         """Is an alarm late?"""
         now = self.seconds()
         while self.waiting and self.waiting[0][0] < now:
-            latest, case_id, version = heapq.heappop(self.waiting)
+            latest, case_id, version, at = heapq.heappop(self.waiting)
             case = self.cases[case_id]
-            at = _next_alarm(case)
-            if at is None or at > self.instant() - timedelta(seconds=LATE_S):
+            # Another one since then has an entry of its own: it may be there for a moment only.
+            if at != _next_alarm(case) or at > self.instant() - timedelta(seconds=LATE_S):
                 continue
             since = self.clock_since()
             if now > since + LATE_S and now > latest:
                 self.wrong(f"an alarm of {at} for {case_id} (version {case.version}) is not raised")
             # No clock that was right has been there for long enough.
             again = now + LATE_S if since == FOREVER else max(since + LATE_S, now) + 0.001
-            heapq.heappush(self.waiting, (again, case_id, version))
+            heapq.heappush(self.waiting, (again, case_id, version, at))
 
     # ── the end ──────────────────────────────────────────────────────────────────────────────────
 
