@@ -14,22 +14,12 @@ from tests.contracts.worlds.mastodon import open_world
 from tests.crash.hearing import Bench
 from tests.crash.places import CLOCK, brand_file, environment
 from tests.crash.product import Product, wait_until
+from tests.fakes.remains import everything
 
 WORDS = "Мой чемодан потеряли, lost my bag kx-live-1"
 HANDLE = "zoemarker4711"
 PARTS = ("listener", "classifier", "responder", "promises")
 WITHIN_S = 120.0
-
-
-async def bytes_of(product: Product) -> bytes:
-    """Every file of its home and of its store's server, and every key with what is under it."""
-    store = await product.store()
-    files = [path for path in sorted(product.folder.rglob("*")) if path.is_file()]
-    found = [path.read_bytes() + path.name.encode() for path in files]
-    await store.writes.config_set("rdbcompression", "no")
-    async for key in store.writes.scan_iter(count=1000):
-        found += [key, await store.writes.dump(key) or b""]
-    return b"\n".join(found)
 
 
 async def status_of(product: Product, post: str) -> Status | None:
@@ -79,7 +69,7 @@ async def test_a_person_is_forgotten_beside_a_running_heard(tmp_path: Path) -> N
             await bench.begin()
             post = world.says(WORDS, author=HANDLE)
             assert await came_to_people(product, post)
-            before = await bytes_of(product)
+            before = await everything(await product.store(), product.folder)
             code, said = await heard(product, "customer", f"mastodon:@{HANDLE}", "--forget", "--yes")
 
             assert (code, "forgotten" in said.lower()) == (0, True), said
@@ -87,7 +77,7 @@ async def test_a_person_is_forgotten_beside_a_running_heard(tmp_path: Path) -> N
             assert HANDLE.encode() in before
             assert product.alive
             assert await came_to_people(product, world.says("My bag is lost as well", author="maya7"))
-            after = await bytes_of(product)
+            after = await everything(await product.store(), product.folder)
             assert [one for one in (WORDS, HANDLE) if one.encode() in after] == []
             assert await status_of(product, post) in (None, Status.ERASED)
         finally:

@@ -27,6 +27,7 @@ from streams.dead_letters import DeadLetter, DeadLetters
 from streams.switch import AutomaticPause, PauseSwitch
 from tests.fakes.cases import MAY_SEND, NOON, PROMISES, a_draft, a_mention, judged
 from tests.fakes.clocks import SetClock
+from tests.fakes.deaths import Killed
 from tests.fakes.platform import ScriptedPlatform
 
 MINUTE = timedelta(minutes=1)
@@ -674,10 +675,6 @@ def works(case: Case, number: int) -> list[Work]:
         )
         for number, mention in enumerate(mentions)
     ]
-
-
-class Killed(BaseException):
-    """The process ends here."""
 
 
 def fails(desk: Desk, method: str, error: type[BaseException], patch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from streams.connection import Store, open_store
 from streams.forgetting import Known, People, Person
 from streams.presses import PressBox
 from tests.fakes.deaths import Killed, dies_before_call
+from tests.fakes.remains import everything
 from tests.stories.conftest import MORNING, World, a_world
 
 TEXTS = (
@@ -86,20 +87,6 @@ async def lived(world: World, store: Store, home: Path) -> list[Case]:
     # Their first post was deleted once already: its key is among what Slack may not show.
     await cards.gone(answered.last.key)
     return cases
-
-
-def on_disk(home: Path) -> list[bytes]:
-    """Every file, and its name."""
-    return [path.read_bytes() + path.name.encode() for path in sorted(home.rglob("*")) if path.is_file()]
-
-
-async def everything(store: Store, home: Path) -> bytes:
-    """Every byte of every file below HEARD_HOME, and of every key of the store with what is under it."""
-    found = on_disk(home)
-    await store.writes.config_set("rdbcompression", "no")
-    async for key in store.writes.scan_iter(count=1000):
-        found += [key, await store.writes.dump(key) or b""]
-    return b"\n".join(found)
 
 
 async def found(store: Store, home: Path) -> list[str]:
