@@ -1,7 +1,6 @@
 """A person is forgotten by the command while `heard up` runs: it goes on, and nothing of theirs is left."""
 
 import asyncio
-import os
 import sys
 from asyncio.subprocess import PIPE
 from pathlib import Path
@@ -40,15 +39,8 @@ async def came_to_people(product: Product, post: str) -> bool:
 
 async def heard(product: Product, *words: str) -> tuple[int | None, str]:
     """A command beside the running product; how it ended and what it said."""
-    environment = {
-        **os.environ,
-        **product.env,
-        "HEARD_HOME": str(product.home),
-        "REDIS_URL": product.url,
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-    }
     command = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "config.cli", *words), env=environment, stdout=PIPE, stderr=PIPE
+        *(sys.executable, "-m", "config.cli", *words), env=product.environment, stdout=PIPE, stderr=PIPE
     )
     out, err = await command.communicate()
     return command.returncode, (out + err).decode()

@@ -117,6 +117,13 @@ class Product:
             return self._server.url
         return f"unix://{embedded._socket_path(self.home.absolute() / 'store')}"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What it runs in, and any command beside it: nothing of ours, and where its home and store are."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("HEARD_", "REDIS_"))}
+        kept |= {"HEARD_HOME": str(self.home), "PYTHONPATH": str(ROOT), **self.env}
+        return kept if self._server is None else {**kept, "REDIS_URL": self._server.url}
+
     async def store(self) -> Store:
         """Its store, as a client that keeps no server alive; open until the product is started again."""
         if self._store is None:
@@ -182,15 +189,11 @@ class Product:
         await wait_for(lambda: not tracer(), READY_S)
 
     async def _spawn(self, dies: Position | None, trace: str) -> None:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("HEARD_", "REDIS_"))}
-        environment |= {"HEARD_HOME": str(self.home), "PYTHONPATH": str(ROOT), **self.env}
-        if self._server is not None:
-            environment["REDIS_URL"] = self._server.url
         only = [part for name in self.parts for part in ("--only", name)]
         talk = self.folder / "talk.log"
         if dies is None:
             self.process = nursery.born(
-                self.module, ["up", *only], environment=environment, folder=self.folder, talk=talk
+                self.module, ["up", *only], environment=self.environment, folder=self.folder, talk=talk
             )
             return
         # -D: strace is the grandchild, so that the child is the product. -I 1: it lets itself be ended.
@@ -203,7 +206,7 @@ class Product:
                 self.module,
                 "up",
                 *only,
-                env=environment,
+                env=self.environment,
                 cwd=self.folder,
                 stdout=DEVNULL,
                 stderr=says,
