@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from casework.case import Case, Move, Status
+from casework.case import Case, Move
 from casework.classification import Intent, Sentiment, Topic, Urgency
 from casework.decisions import Labels
 from casework.draft import ReplyKind
@@ -124,10 +124,6 @@ def _against_platforms(asked: _Asked) -> str:
     return next(filter(None, map(asked.terms.against, platforms)), "")
 
 
-def _erased(asked: _Asked) -> bool:
-    return asked.case.status is Status.ERASED
-
-
 def _asked_to_stop(asked: _Asked) -> bool:
     judged = asked.case.classification
     return asked.opted_out or (judged is not None and Topic.OPT_OUT in judged.topics)
@@ -139,7 +135,6 @@ def _gone(asked: _Asked) -> bool:
 
 REASONS: Final[tuple[tuple[Callable[[_Asked], bool], str], ...]] = (
     (lambda asked: not asked.terms.keep, "brand.yaml does not say learning.keep: true"),
-    (_erased, "the case was erased"),
     (_asked_to_stop, "the author asked to be left alone"),
     (_gone, "the words are gone: deleted, or kept for as long as they may be"),
     (lambda asked: asked.lesson.edited, "the author edited the post afterwards"),

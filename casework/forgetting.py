@@ -76,6 +76,7 @@ def unnamed(case: Case, marks: Marks) -> Case:
         ),
         pauses=tuple(replace(pause, reason="") for pause in case.pauses),
         draft=None,
+        approvals=(),
         outgoing=None,
         rejections=(),
     )

@@ -875,15 +875,14 @@ def withdraw(case: Case, *, mention_key: str, at: datetime) -> Moved:
     )
 
 
-def expire(case: Case, *, at: datetime, why: str, marks: Marks | None = None) -> Moved:
+def expire(case: Case, *, at: datetime, why: str, marks: Marks) -> Moved:
     """The posts were kept for as long as they may be: their words and whose they were go, the rest stays.
 
-    A case that is still open ends: nobody can answer what nobody can read any more (R4). With ``marks`` the
-    ids of the author and the posts go too.
+    A case that is still open ends: nobody can answer what nobody can read any more (R4).
     """
-    left = _left(case, marks)
+    left = unnamed(case, marks)
     return _moved(
-        case,
+        left,
         Move.EXPIRE,
         by=HEARD,
         at=at,
@@ -891,15 +890,14 @@ def expire(case: Case, *, at: datetime, why: str, marks: Marks | None = None) ->
         status=Status.CLOSED if case.open else case.status,
         why=why,
         promises=release(left.promises, at),
-        **_without_words(left),
     )
 
 
-def erase(case: Case, *, by: str, at: datetime, marks: Marks | None = None) -> Moved:
-    """Nothing a person wrote or said of them stays: times only, and ids, or marks in their place."""
-    left = _left(case, marks)
+def erase(case: Case, *, by: str, at: datetime, marks: Marks) -> Moved:
+    """Nothing a person wrote or said of them stays: times, and marks in place of ids."""
+    left = unnamed(case, marks)
     return _moved(
-        case,
+        left,
         Move.ERASE,
         by=by,
         at=at,
@@ -907,38 +905,7 @@ def erase(case: Case, *, by: str, at: datetime, marks: Marks | None = None) -> M
         classification=None,
         why="",
         promises=release(left.promises, at),
-        **_without_words(left),
     )
-
-
-def _left(case: Case, marks: Marks | None) -> Case:
-    if marks is not None:
-        return unnamed(case, marks)
-    mentions = tuple(redacted(mention) for mention in case.mentions)
-    replies = tuple(replace(reply, text="") for reply in case.replies)
-    return replace(case, mentions=mentions, author=mentions[-1].author, replies=replies)
-
-
-class _Wordless(TypedDict):
-    mentions: tuple[Mention, ...]
-    author: Author
-    draft: None
-    outgoing: None
-    replies: tuple[Reply, ...]
-    rejections: tuple[str, ...]
-    pauses: tuple[Pause, ...]
-
-
-def _without_words(left: Case) -> _Wordless:
-    return {
-        "mentions": left.mentions,
-        "author": left.author,
-        "draft": None,
-        "outgoing": None,
-        "replies": left.replies,
-        "rejections": (),
-        "pauses": left.pauses,
-    }
 
 
 # ── promises, shared ─────────────────────────────────────────────────────────────────────────────

@@ -11,9 +11,10 @@ from casework.classification import Classification, Intent, Sentiment, Urgency
 from casework.decisions import Action, Ask, Circumstances, Labels, decide
 from casework.draft import ReplyKind
 from casework.feedback import Kind, LabelledRow, LearningTerms, LeftOut, rows_of
+from casework.forgetting import bare
 from casework.reply import Outgoing
 from casework.timeline import TimelineEntry
-from tests.fakes.cases import MAY_SEND, MINUTE, NOON, PROMISES, a_draft, a_mention, judged
+from tests.fakes.cases import MARKS, MAY_SEND, MINUTE, NOON, PROMISES, a_draft, a_mention, judged
 
 FREE = LearningTerms("Aurora Air", keep=True, against=lambda _: "")
 RIGHT = Labels(Sentiment.NEUTRAL, Intent.QUESTION, Urgency.NORMAL)
@@ -41,6 +42,11 @@ class Story:
         self.case = moved.case
         self.timeline += moved.timeline
         return self
+
+    def forget(self, move: Callable[[Case], Moved], *, labels: bool) -> "Story":
+        """As the store does it: what the timeline said before goes too."""
+        self.timeline = [*bare(self.timeline, labels=labels)]
+        return self.then(move)
 
     def judge(self, judgement: Classification | None = None) -> "Story":
         verdict = replace(judgement or judged(), model="heard-1")
@@ -186,11 +192,6 @@ AGAINST: dict[str, tuple[Callable[[Story], Story], str]] = {
         lambda s: s.then(lambda c: moves.withdraw(c, mention_key="x:post-1", at=NOON)),
         GONE,
     ),
-    "kept for as long as it may be": (
-        lambda s: s.then(lambda c: moves.expire(c, at=NOON, why="posts are kept for 30 days")),
-        GONE,
-    ),
-    "erased": (lambda s: s.then(lambda c: moves.erase(c, by="Nina", at=NOON)), "the case was erased"),
     "edited": (
         lambda s: s.then(lambda c: moves.amend(c, mention_key="x:post-1", text="All is well", at=NOON)),
         "the author edited the post afterwards",
@@ -211,6 +212,26 @@ def test_what_happened_since_takes_the_row_away(
     story = then(decided())
 
     assert story.found() == [LeftOut(why)]
+    assert "bag" not in repr(story.found())
+
+
+KEPT_NO_LONGER: dict[str, Callable[[Story], Story]] = {
+    "as long as it may be": lambda s: s.forget(
+        lambda c: moves.expire(c, at=NOON, why="posts are kept for 30 days", marks=MARKS), labels=True
+    ),
+    "at all": lambda s: s.forget(lambda c: moves.erase(c, by="Nina", at=NOON, marks=MARKS), labels=False),
+}
+
+
+@pytest.mark.parametrize("decided", DECIDED.values(), ids=DECIDED)
+@pytest.mark.parametrize("forget", KEPT_NO_LONGER.values(), ids=KEPT_NO_LONGER)
+def test_a_post_that_is_kept_no_longer_teaches_nothing(
+    decided: Callable[[], Story], forget: Callable[[Story], Story]
+) -> None:
+    """Its words are gone, and so is what the timeline said of it."""
+    story = forget(decided())
+
+    assert story.kinds() == []
     assert "bag" not in repr(story.found())
 
 

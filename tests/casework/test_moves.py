@@ -15,6 +15,7 @@ from casework.reply import Outgoing, Reply
 from casework.sla import Alert, PromiseState
 from tests.fakes.cases import (
     BY_HAND,
+    MARKS,
     MAY_SEND,
     MINUTE,
     NOON,
@@ -99,8 +100,8 @@ MOVES: dict[Move, Callable[[Case], Moved | None]] = {
     Move.HUSH: lambda c: moves.hush(c, by="Mona", at=LATER),
     Move.AMEND: lambda c: moves.amend(c, mention_key="x:post-1", text="Found it!", at=LATER),
     Move.WITHDRAW: lambda c: moves.withdraw(c, mention_key="x:post-1", at=LATER),
-    Move.EXPIRE: lambda c: moves.expire(c, at=LATER, why="kept for 30 days"),
-    Move.ERASE: lambda c: moves.erase(c, by="Mona", at=LATER),
+    Move.EXPIRE: lambda c: moves.expire(c, at=LATER, why="kept for 30 days", marks=MARKS),
+    Move.ERASE: lambda c: moves.erase(c, by="Mona", at=LATER, marks=MARKS),
 }
 
 
@@ -311,12 +312,12 @@ def test_one_of_two_mentions_withdrawn_stops_the_reply_and_asks_a_person() -> No
     assert moved.case.last.text == "My bag is lost!"
 
 
-def test_an_erased_case_keeps_ids_and_times_only() -> None:
-    """No text, no name, no judgement of the person stays."""
-    case = moves.erase(approved(), by="Mona", at=LATER).case
+def test_an_erased_case_keeps_marks_and_times_only() -> None:
+    """No text, no name, no id, no judgement of the person stays."""
+    case = moves.erase(approved(), by="Mona", at=LATER, marks=MARKS).case
 
-    assert "Maya" not in repr(case)
-    assert "bag" not in repr(case)
+    assert [gone for gone in ("Maya", "bag", "x:post-1") if gone in repr(case)] == []
+    assert case.classification is None
 
 
 def test_a_reopened_case_keeps_its_oldest_duty() -> None:

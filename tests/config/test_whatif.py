@@ -24,7 +24,7 @@ from config.wiring import Model
 from streams.case_store import CaseStore
 from streams.connection import open_store
 from tests.config.conftest import Command
-from tests.fakes.cases import MAY_SEND, MINUTE, NOON, PROMISES, a_draft, a_mention, judged
+from tests.fakes.cases import MARKS, MAY_SEND, MINUTE, NOON, PROMISES, a_draft, a_mention, judged
 from tests.fakes.model import LookUpModel
 
 HOUR = timedelta(hours=1)
@@ -275,7 +275,7 @@ async def test_a_case_without_its_words_is_compared_by_its_labels(
 ) -> None:
     """Rules and deadlines need no words; whether a draft is found does, so that is not told."""
     case = await a_case(cases, 1, "my bag is lost", NOON)
-    await cases.save(moves.expire(case, at=NOON + HOUR, why="kept for as long as it may be"))
+    await cases.save(moves.expire(case, at=NOON + HOUR, why="kept for as long as it may be", marks=MARKS))
     found = await tried(cases, brand, tmp_path, "within: 1h", "within: 30m")
 
     assert (found.before.actions["drafted or held"], found.before.actions["held"]) == (1, 0)
@@ -287,7 +287,7 @@ async def test_erased_cases_are_counted_and_left_out(cases: CaseStore, brand: Br
     """Nothing of them is left to compare."""
     await a_case(cases, 1, "my bag is lost", NOON)
     gone = await a_case(cases, 2, "and mine", NOON)
-    await cases.save(moves.erase(gone, by="Nina", at=NOON + MINUTE))
+    await cases.save(moves.erase(gone, by="Nina", at=NOON + MINUTE, marks=MARKS))
     found = await tried(cases, brand, tmp_path, "within: 1h", "within: 30m")
 
     assert found.past.unjudged == 1

@@ -19,6 +19,7 @@ from platforms.lengths import measure
 from tests.fakes.block_kit import DESK
 from tests.fakes.cases import (
     BY_HAND,
+    MARKS,
     MAY_SEND,
     MINUTE,
     NOON,
@@ -158,7 +159,7 @@ STATES: dict[str, tuple[Callable[[], Case], Look]] = {
     "ignored": (lambda: moves.ignore(classified(), rule="spam", why="rule spam", at=NOON).case, a_look()),
     "deleted": (lambda: withdrawn(proposed()), a_look()),
     "deleted while sending": (lambda: withdrawn(sending()), a_look()),
-    "erased": (lambda: moves.erase(answered(), by="Nina", at=NOON).case, a_look()),
+    "erased": (lambda: moves.erase(answered(), by="Nina", at=NOON, marks=MARKS).case, a_look()),
     "held": (held, a_look()),
     "reopened": (lambda: moves.reopen(answered(), by="Nina", at=NOON, promises=PROMISES).case, a_look()),
     "not sure": (lambda: proposed(sure=0.41, doubts=(Doubt.INTENT, Doubt.URGENCY)), a_look()),

@@ -7,6 +7,7 @@ from casework import moves
 from casework.case import IN_FLIGHT, Case, Status
 from casework.classification import Classification, Confidence, Doubt, Intent, Sentiment, Urgency
 from casework.draft import Draft, Source
+from casework.forgetting import SECRET_BYTES, Marks
 from casework.mention import Author, Mention
 from casework.reply import Permission, Way
 from casework.sla import MetBy, PromisePolicy, Promises
@@ -30,6 +31,7 @@ SAME_DAY = PromisePolicy(
     warn_at=(EarlyWarning(left=timedelta(hours=2)),),
 )
 PROMISES = Promises((FIRST_HOUR, SAME_DAY))
+MARKS = Marks(b"7" * SECRET_BYTES)
 MAY_SEND = Permission(Way.SEND)
 BY_HAND = Permission(Way.BY_HAND, rule="X1", why="X refuses replies unless the author mentioned you")
 
