@@ -53,6 +53,50 @@ def tweets(data: Path, part: str) -> list[TweetExample]:
     return [TweetExample(text=row["text"], sentiment=int(row["label"])) for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """One comment from Reddit, of no brand, and what people said its tone is: shares, None where unclear."""
+
+    text: str
+    tone: Sequence[float] | None
+
+
+def remarks(data: Path) -> list[Remark]:
+    """The training part of GoEmotions (Demszky et al., ACL 2020), each text once; none where it is missing.
+
+    Its 28 emotions are read as tones by the authors' own grouping; confusion, curiosity, realisation and
+    surprise are none.
+    """
+    path = data / "goemotions" / "train.jsonl.gz"
+    if not path.exists():
+        return []
+    return list({row["text"]: Remark(row["text"], _tone_of(row["labels"])) for row in _rows(path)}.values())
+
+
+def _tone_of(emotions: Sequence[str]) -> list[float] | None:
+    tones = [_TONES[emotion] for emotion in emotions if emotion in _TONES]
+    return [tones.count(tone) / len(tones) for tone in SENTIMENTS] if tones else None
+
+
+_TONES: dict[str, Sentiment] = {
+    "neutral": Sentiment.NEUTRAL,
+    **dict.fromkeys(
+        (
+            *("admiration", "amusement", "approval", "caring", "desire", "excitement", "gratitude", "joy"),
+            *("love", "optimism", "pride", "relief"),
+        ),
+        Sentiment.POSITIVE,
+    ),
+    **dict.fromkeys(
+        (
+            *("anger", "annoyance", "disappointment", "disapproval", "disgust", "embarrassment", "fear"),
+            *("grief", "nervousness", "remorse", "sadness"),
+        ),
+        Sentiment.NEGATIVE,
+    ),
+}
+
+
 def brand_mentions(data: Path, part: str) -> list[BrandExample]:
     """The rows of one part (``train``, ``validation``) of brandgold."""
     return [_brand_example(row) for row in _rows(data / "brandgold" / f"{part}.jsonl.gz")]
@@ -132,22 +176,23 @@ _ASKED_OF_BOTS = ("bitext/all", "banking77/train")
 """Questions to bots. Their own labels mislead; as text for the larger model to judge they help."""
 
 
-def teacher_beliefs(rows: Sequence[TweetExample]) -> list[list[float]] | None:
-    """What a larger model believes each tweet's tone to be, in shares; None where it judged other rows.
+def teacher_beliefs(rows: Sequence[TweetExample | Remark], kept: str = "tone") -> list[list[float]] | None:
+    """What a larger model believes each text's tone to be, in shares; None where it judged other rows.
 
-    The model and how it was trained are in `lessons/README.md`. Shares are kept in 255ths.
+    ``kept`` names the file of lessons: ``tone`` for tweets, ``remarks``. The model and how it was trained
+    are in `lessons/README.md`. Shares are kept in 255ths.
     """
-    path = LESSONS / "tone.safetensors"
+    path = LESSONS / f"{kept}.safetensors"
     if not path.exists():
         return None
-    with safe_open(path, "numpy") as kept:
-        if kept.metadata().get("rows") != fingerprint_of_rows(rows):
+    with safe_open(path, "numpy") as file:
+        if file.metadata().get("rows") != fingerprint_of_rows(rows):
             return None
-        beliefs: list[list[float]] = (kept.get_tensor("sentiment") / 255.0).tolist()
+        beliefs: list[list[float]] = (file.get_tensor("sentiment") / 255.0).tolist()
     return beliefs
 
 
-def fingerprint_of_rows(rows: Sequence[TweetExample]) -> str:
+def fingerprint_of_rows(rows: Sequence[TweetExample | Remark]) -> str:
     """The same for the same rows in the same order."""
     return hashlib.sha256("\n".join(row.text for row in rows).encode()).hexdigest()[:16]
 

@@ -30,6 +30,8 @@ class Shares:
     """A post written for training."""
     replayed: float = 0.5
     """A tweet of stage one that is read again in stage two, lest its tone be forgotten."""
+    remarks: float = 0.0
+    """A comment from Reddit, read for its tone in stage one; 0 leaves them out."""
     believed: float = 0.3
     """A post that nobody labelled, with the larger model's belief alone."""
     feedback: float = 1.0
@@ -40,7 +42,8 @@ class Shares:
 class Recipe:
     """What `heard train` follows.
 
-    ``orders`` is how often stage two is run, each time in another order, before the weights are averaged.
+    ``orders`` is how often stage two is run, each time in another order, before the weights are averaged;
+    ``tone_orders`` the same of stage one.
     ``replayed`` tweets of stage one are read again in each of its epochs. ``folds`` is how many parts the
     brands are dealt into: each part is judged by a model that saw the others alone, and on those answers
     the reading of the logits is fitted. ``teacher`` is the share of the larger model's belief in what a
@@ -54,10 +57,12 @@ class Recipe:
     """A third stage over tweets and mentions alike; None for none. It brought tone .3 points on TweetEval's
     test and cost four on mentions (docs/adr/0019)."""
     seed: int = 7
+    tone_orders: int = 1
     orders: int = 3
     replayed: int = 4_000
     folds: int = 4
     teacher: float = 0.7
+    teacher_of_remarks: float = 0.5
     teacher_of_mentions: float = 0.5
     anchored_every: int = 3
     longest: int = 96

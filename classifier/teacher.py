@@ -30,6 +30,7 @@ from classifier.examples import (
     fingerprint,
     fingerprint_of_rows,
     labelled_tweets,
+    remarks,
     tweets,
     unlabelled_posts,
     written_posts,
@@ -145,6 +146,13 @@ def teach(data: Path, base: Path, out: Path) -> None:
         out / "tone.safetensors",
         metadata={"rows": fingerprint_of_rows(rows)},
     )
+    said = remarks(data)
+    if said:
+        save_file(
+            {"sentiment": school.believes([row.text for row in said], of_a_brand=False)["sentiment"]},
+            out / "remarks.safetensors",
+            metadata={"rows": fingerprint_of_rows(said)},
+        )
     mentions += [(row, 0.6) for row in labelled_tweets(data)] + [(row, 0.4) for row in written_posts()]
     replayed = random.Random(_SEED).sample(rows, min(_REPLAYED, len(rows)))  # noqa: S311 - to repeat
     school.learn(

@@ -33,6 +33,7 @@ from classifier.examples import (
     beliefs_about_mentions,
     brand_mentions,
     labelled_tweets,
+    remarks,
     teacher_beliefs,
     tweets,
     written_posts,
@@ -94,7 +95,9 @@ class Trainer:
         self._tokenizer = tokenizer_of(sources.base, recipe.longest)
         published = load_file(sources.base / "model.safetensors")
         self._first = encoder_weights_from_bert(published, self._shape.num_hidden_layers)
-        self._tone = self._items_of_tweets(tweets(sources.data, "train"))
+        rows = tweets(sources.data, "train")
+        self._tone = self._items_of_tweets(rows)
+        self._remarks = self._items_of_remarks(rows) if recipe.shares.remarks else []
         self._brands = self._items_of_mentions()
 
     # ── what is learned from ─────────────────────────────────────────────────────────────────────
@@ -107,13 +110,32 @@ class Trainer:
     def _items_of_tweets(self, rows: Sequence[TweetExample]) -> list[Item]:
         beliefs = teacher_beliefs(rows)
         if beliefs is not None:
-            beliefs = as_often_as_said(beliefs, [row.sentiment for row in rows])
+            beliefs = weighed(beliefs, rarer_than_believed(beliefs, [row.sentiment for row in rows]))
         items = []
         for place, row in enumerate(rows):
             crowd = certain(row.sentiment, len(HEADS["sentiment"]))
             target = crowd if beliefs is None else _mixed(beliefs[place], crowd, self.recipe.teacher)
             # These tweets are of no brand: whoever they name is a friend.
             items.append(Item(self.token_ids(row.text, handles=()), {"sentiment": target}))
+        return items
+
+    def _items_of_remarks(self, taught: Sequence[TweetExample]) -> list[Item]:
+        """Remarks, with the same teacher's belief: what it expects too often of tweets it does of them."""
+        rows = remarks(self.sources.data)
+        of_tweets, of_remarks = teacher_beliefs(taught), teacher_beliefs(rows, "remarks")
+        shares: Sequence[Sequence[float] | None] = [None] * len(rows)
+        if of_tweets is not None and of_remarks is not None:
+            shares = weighed(of_remarks, rarer_than_believed(of_tweets, [row.sentiment for row in taught]))
+        items = []
+        for row, believed in zip(rows, shares, strict=True):
+            said = row.tone or believed
+            if said is None:
+                continue
+            target = (
+                list(said) if believed is None else _mixed(believed, said, self.recipe.teacher_of_remarks)
+            )
+            ids = self.token_ids(row.text, handles=())
+            items.append(Item(ids, {"sentiment": target}, self.recipe.shares.remarks))
         return items
 
     def _items_of_mentions(self) -> list["_Mention"]:
@@ -154,7 +176,12 @@ class Trainer:
         # Two threads on such small matrices wait for each other more than they work.
         torch.set_num_threads(1)
         self.sources.work.mkdir(parents=True, exist_ok=True)
-        tone = self._done("tone", self._learn_tone)
+        tone = averaged(
+            [
+                self._done(f"tone-{order + 1}", partial(self._learn_tone, order))
+                for order in range(self.recipe.tone_orders)
+            ]
+        )
         runs = [
             self._done(f"brands-{order + 1}", partial(self._learn_brands, tone, self._brands, order))
             for order in range(self.recipe.orders)
@@ -192,11 +219,10 @@ class Trainer:
         learner.run(items, stage, seed, self.sources.work / f"{part}.checkpoint")
         return judge
 
-    def _learn_tone(self) -> Judge:
-        every = self.recipe.anchored_every
-        return self._learn(
-            self._fresh(), "tone", self._anchored(self._tone, every), self.recipe.tone, self.recipe.seed
-        )
+    def _learn_tone(self, order: int) -> Judge:
+        items = self._anchored([*self._tone, *self._remarks], self.recipe.anchored_every)
+        seed = self.recipe.seed + order
+        return self._learn(self._fresh(), f"tone-{order + 1}", items, self.recipe.tone, seed)
 
     def _learn_brands(
         self, tone: Mapping[str, Tensor], mentions: Sequence["_Mention"], order: int, part: str = ""
@@ -365,17 +391,26 @@ def _mixed(believed: Sequence[float], label: Sequence[float], trusted: float) ->
     return [trusted * ours + (1 - trusted) * theirs for ours, theirs in zip(believed, label, strict=True)]
 
 
-def as_often_as_said(beliefs: Sequence[Sequence[float]], labels: Sequence[int]) -> list[list[float]]:
-    """Beliefs of one that was taught each label as often, put back to how often people gave each.
+def rarer_than_believed(beliefs: Sequence[Sequence[float]], labels: Sequence[int]) -> list[float]:
+    """For each label, how often people gave it, divided by how often it is believed.
 
     The larger model read as many tweets of each tone as there are, so it expects the rare ones too often:
-    of TweetEval's training part 23 % negative, where people said 16 %. Each share is weighed by how much
-    rarer its label is than it believes (Saerens et al., Neural Computation 14, 2002, with known shares).
+    of TweetEval's training part 23 % negative, where people said 16 %.
     """
-    believed = np.asarray(beliefs)
-    said = np.bincount(labels, minlength=believed.shape[1]) / len(labels)
-    weighed = believed * (said / np.maximum(believed.mean(0), 1e-9))
-    shares: list[list[float]] = (weighed / weighed.sum(1, keepdims=True)).tolist()
+    believed = np.asarray(beliefs).mean(0)
+    said = np.bincount(labels, minlength=len(believed)) / len(labels)
+    ratios: list[float] = (said / np.maximum(believed, 1e-9)).tolist()
+    return ratios
+
+
+def weighed(beliefs: Sequence[Sequence[float]], ratios: Sequence[float]) -> list[list[float]]:
+    """Beliefs of one that was taught each label as often, put back to how often people give each.
+
+    Each share is weighed by how much rarer its label is than it is believed (Saerens et al., Neural
+    Computation 14, 2002, with known shares).
+    """
+    raw = np.asarray(beliefs) * np.asarray(ratios)
+    shares: list[list[float]] = (raw / raw.sum(1, keepdims=True)).tolist()
     return shares
 
 

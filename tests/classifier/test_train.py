@@ -16,7 +16,7 @@ from classifier.examples import INTENTS, SENTIMENTS, URGENCIES, fingerprint
 from classifier.learning import Stage, Told
 from classifier.model import Classifier
 from classifier.recipe import Recipe, RecipeError, read_recipe
-from classifier.train import Sources, Trainer, as_often_as_said
+from classifier.train import Sources, Trainer, rarer_than_believed, weighed
 
 TOY_SHAPE = {
     "vocab_size": 30_522,
@@ -176,17 +176,58 @@ def test_what_a_teacher_believes_of_these_rows_is_learned_from(tmp_path: Path) -
     assert read_bundle(tmp_path / "stale").name == read_bundle(without).name
 
 
+def _remarks(tmp_path: Path) -> list[examples.Remark]:
+    """Four comments in the toy's data: two of a tone, one of two tones, one that is unclear."""
+    path = tmp_path / "data" / "goemotions" / "train.jsonl.gz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    said = (["joy", "love"], ["neutral"], ["anger", "gratitude"], ["surprise"])
+    with gzip.open(path, "wt", encoding="utf-8") as lines:
+        lines.writelines(
+            json.dumps({"text": f"remark {number}", "labels": labels}) + "\n"
+            for number, labels in enumerate(said)
+        )
+    return examples.remarks(tmp_path / "data")
+
+
+def test_remarks_have_the_tone_of_their_emotions(tmp_path: Path) -> None:
+    """Several emotions share it, and what is only surprised has none; without the set there are none."""
+    assert examples.remarks(tmp_path) == []
+    assert [remark.tone for remark in _remarks(tmp_path)] == [[0, 0, 1], [0, 1, 0], [0.5, 0, 0.5], None]
+
+
+def test_tone_is_learned_from_remarks_and_in_several_orders_where_the_recipe_says_so(tmp_path: Path) -> None:
+    """People's emotions teach by themselves; what the larger model believes of them comes on top."""
+    plain = _trained(tmp_path, "plain")
+    rows = _remarks(tmp_path)
+    read = replace(TOY, shares=replace(TOY.shares, remarks=0.5))
+    names = {read_bundle(plain).name, read_bundle(_trained(tmp_path, "read", read)).name}
+    kept = examples.LESSONS / "remarks.safetensors"
+    beliefs = torch.full((len(rows), 3), 85, dtype=torch.uint8)
+    save_file({"sentiment": beliefs}, kept, metadata={"rows": examples.fingerprint_of_rows(rows)})
+    tweets = examples.tweets(tmp_path / "data", "train")
+    save_file(
+        {"sentiment": torch.full((len(tweets), 3), 85, dtype=torch.uint8)},
+        examples.LESSONS / "tone.safetensors",
+        metadata={"rows": examples.fingerprint_of_rows(tweets)},
+    )
+    names.add(read_bundle(_trained(tmp_path, "believed", read)).name)
+    names.add(read_bundle(_trained(tmp_path, "averaged", replace(read, tone_orders=2))).name)
+
+    assert len(names) == 4
+    assert {path.stem for path in (tmp_path / "averaged/training").glob("tone-*")} == {"tone-1", "tone-2"}
+
+
 def test_beliefs_are_put_back_to_how_often_people_said_so() -> None:
     """A teacher that expects the rare label too often is read with that in mind; what it is sure of stays."""
     taught_evenly = [[0.5, 0.5], [0.5, 0.5], [0.9, 0.1], [1.0, 0.0]]
 
-    shares = as_often_as_said(taught_evenly, [1, 1, 1, 0])
+    shares = weighed(taught_evenly, rarer_than_believed(taught_evenly, [1, 1, 1, 0]))
 
     assert all(sum(row) == pytest.approx(1) for row in shares)
     assert all(after[1] >= before[1] for after, before in zip(shares, taught_evenly, strict=True))
     assert shares[0][1] > 0.5
     assert shares[3] == [1.0, 0.0]
-    assert as_often_as_said([[0.5, 0.5]], [0])[0] == pytest.approx([1.0, 0.0])
+    assert weighed([[0.5, 0.5]], rarer_than_believed([[0.5, 0.5]], [0]))[0] == pytest.approx([1.0, 0.0])
 
 
 def test_labels_find_their_text_whatever_its_masks_and_blanks() -> None:
