@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from classifier.encoder import Batch, Padded
 from classifier.examples import (
     HEADS,
+    Remark,
     TweetExample,
     brand_mentions,
     fingerprint,
@@ -141,18 +142,10 @@ def teach(data: Path, base: Path, out: Path) -> None:
         [*_of_tone(school, rows), *(school.item(row.text, row.labels) for row, _ in mentions)], _TONE
     )
     tone = school.believes([row.text for row in rows], of_a_brand=False)
-    save_file(
-        {"sentiment": tone["sentiment"]},
-        out / "tone.safetensors",
-        metadata={"rows": fingerprint_of_rows(rows)},
-    )
-    said = remarks(data)
-    if said:
-        save_file(
-            {"sentiment": school.believes([row.text for row in said], of_a_brand=False)["sentiment"]},
-            out / "remarks.safetensors",
-            metadata={"rows": fingerprint_of_rows(said)},
-        )
+    _write_tone(out / "tone.safetensors", rows, tone["sentiment"])
+    if said := remarks(data):
+        believed = school.believes([row.text for row in said], of_a_brand=False)
+        _write_tone(out / "remarks.safetensors", said, believed["sentiment"])
     mentions += [(row, 0.6) for row in labelled_tweets(data)] + [(row, 0.4) for row in written_posts()]
     replayed = random.Random(_SEED).sample(rows, min(_REPLAYED, len(rows)))  # noqa: S311 - to repeat
     school.learn(
@@ -172,6 +165,10 @@ def teach(data: Path, base: Path, out: Path) -> None:
             believed["sentiment"][place] = tone["sentiment"][known[text]]
     marks = np.array([int(fingerprint(text), 16) for text in texts], dtype=np.uint64)
     save_file({"fingerprint": marks, **believed}, out / "mentions.safetensors")
+
+
+def _write_tone(path: Path, rows: Sequence[TweetExample | Remark], believed: NDArray[np.uint8]) -> None:
+    save_file({"sentiment": believed}, path, metadata={"rows": fingerprint_of_rows(rows)})
 
 
 def _of_tone(school: School, rows: Sequence[TweetExample]) -> list[Item]:

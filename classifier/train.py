@@ -12,7 +12,7 @@ import json
 import random
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Final
 
@@ -96,8 +96,13 @@ class Trainer:
         published = load_file(sources.base / "model.safetensors")
         self._first = encoder_weights_from_bert(published, self._shape.num_hidden_layers)
         rows = tweets(sources.data, "train")
-        self._tone = self._items_of_tweets(rows)
-        self._remarks = self._items_of_remarks(rows) if recipe.shares.remarks else []
+        beliefs, ratios = teacher_beliefs(rows), None
+        if beliefs is not None:
+            # What the teacher expects too often of tweets it expects too often of remarks.
+            ratios = rarer_than_believed(beliefs, [row.sentiment for row in rows])
+            beliefs = weighed(beliefs, ratios)
+        self._tone = self._items_of_tweets(rows, beliefs)
+        self._remarks = self._items_of_remarks(ratios) if recipe.shares.remarks else []
         self._brands = self._items_of_mentions()
 
     # ── what is learned from ─────────────────────────────────────────────────────────────────────
@@ -107,10 +112,9 @@ class Trainer:
         ids: list[int] = self._tokenizer.encode(model_input(text, handles)).ids
         return ids
 
-    def _items_of_tweets(self, rows: Sequence[TweetExample]) -> list[Item]:
-        beliefs = teacher_beliefs(rows)
-        if beliefs is not None:
-            beliefs = weighed(beliefs, rarer_than_believed(beliefs, [row.sentiment for row in rows]))
+    def _items_of_tweets(
+        self, rows: Sequence[TweetExample], beliefs: Sequence[Sequence[float]] | None
+    ) -> list[Item]:
         items = []
         for place, row in enumerate(rows):
             crowd = certain(row.sentiment, len(HEADS["sentiment"]))
@@ -119,13 +123,12 @@ class Trainer:
             items.append(Item(self.token_ids(row.text, handles=()), {"sentiment": target}))
         return items
 
-    def _items_of_remarks(self, taught: Sequence[TweetExample]) -> list[Item]:
-        """Remarks, with the same teacher's belief: what it expects too often of tweets it does of them."""
+    def _items_of_remarks(self, ratios: Sequence[float] | None) -> list[Item]:
         rows = remarks(self.sources.data)
-        of_tweets, of_remarks = teacher_beliefs(taught), teacher_beliefs(rows, "remarks")
+        beliefs = teacher_beliefs(rows, "remarks")
         shares: Sequence[Sequence[float] | None] = [None] * len(rows)
-        if of_tweets is not None and of_remarks is not None:
-            shares = weighed(of_remarks, rarer_than_believed(of_tweets, [row.sentiment for row in taught]))
+        if beliefs is not None and ratios is not None:
+            shares = weighed(beliefs, ratios)
         items = []
         for row, believed in zip(rows, shares, strict=True):
             said = row.tone or believed
@@ -219,10 +222,14 @@ class Trainer:
         learner.run(items, stage, seed, self.sources.work / f"{part}.checkpoint")
         return judge
 
+    @cached_property
+    def _lessons_of_tone(self) -> list[Item]:
+        """The same in every order."""
+        return self._anchored([*self._tone, *self._remarks], self.recipe.anchored_every)
+
     def _learn_tone(self, order: int) -> Judge:
-        items = self._anchored([*self._tone, *self._remarks], self.recipe.anchored_every)
         seed = self.recipe.seed + order
-        return self._learn(self._fresh(), f"tone-{order + 1}", items, self.recipe.tone, seed)
+        return self._learn(self._fresh(), f"tone-{order + 1}", self._lessons_of_tone, self.recipe.tone, seed)
 
     def _learn_brands(
         self, tone: Mapping[str, Tensor], mentions: Sequence["_Mention"], order: int, part: str = ""

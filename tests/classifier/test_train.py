@@ -3,6 +3,7 @@
 import gzip
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -163,14 +164,19 @@ def test_a_training_that_was_cut_off_goes_on_with_the_part_it_was_in(tmp_path: P
     assert read_bundle(sources.out).name == read_bundle(whole).name
 
 
+def _believe(name: str, count: int, of: Sequence[examples.TweetExample | examples.Remark]) -> None:
+    """Keep beliefs about so many rows that say they are about these: each tone as likely."""
+    beliefs = torch.full((count, 3), 85, dtype=torch.uint8)
+    kept = examples.LESSONS / f"{name}.safetensors"
+    save_file({"sentiment": beliefs}, kept, metadata={"rows": examples.fingerprint_of_rows(of)})
+
+
 def test_what_a_teacher_believes_of_these_rows_is_learned_from(tmp_path: Path) -> None:
     """Beliefs about other rows than these are not taken for beliefs about these."""
     without = _trained(tmp_path, "without")
     rows = examples.tweets(tmp_path / "data", "train")
-    beliefs = torch.full((len(rows), 3), 85, dtype=torch.uint8)
     for name, of in (("with", rows), ("stale", rows[:-1])):
-        kept = examples.LESSONS / "tone.safetensors"
-        save_file({"sentiment": beliefs}, kept, metadata={"rows": examples.fingerprint_of_rows(of)})
+        _believe("tone", len(rows), of)
         _trained(tmp_path, name)
     assert read_bundle(tmp_path / "with").name != read_bundle(without).name
     assert read_bundle(tmp_path / "stale").name == read_bundle(without).name
@@ -201,15 +207,9 @@ def test_tone_is_learned_from_remarks_and_in_several_orders_where_the_recipe_say
     rows = _remarks(tmp_path)
     read = replace(TOY, shares=replace(TOY.shares, remarks=0.5))
     names = {read_bundle(plain).name, read_bundle(_trained(tmp_path, "read", read)).name}
-    kept = examples.LESSONS / "remarks.safetensors"
-    beliefs = torch.full((len(rows), 3), 85, dtype=torch.uint8)
-    save_file({"sentiment": beliefs}, kept, metadata={"rows": examples.fingerprint_of_rows(rows)})
     tweets = examples.tweets(tmp_path / "data", "train")
-    save_file(
-        {"sentiment": torch.full((len(tweets), 3), 85, dtype=torch.uint8)},
-        examples.LESSONS / "tone.safetensors",
-        metadata={"rows": examples.fingerprint_of_rows(tweets)},
-    )
+    _believe("remarks", len(rows), rows)
+    _believe("tone", len(tweets), tweets)
     names.add(read_bundle(_trained(tmp_path, "believed", read)).name)
     names.add(read_bundle(_trained(tmp_path, "averaged", replace(read, tone_orders=2))).name)
 
