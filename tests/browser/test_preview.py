@@ -182,6 +182,18 @@ async def test_home_and_commands(enter: Enter, office: PreviewOffice) -> None:
     await expect(page.get_by_role("dialog")).to_contain_text("My bag is lost!")
 
 
+async def test_no_command_before_the_page_is_drawn(enter: Enter, served: Served) -> None:
+    """A command belongs to a channel; whoever is quicker than the page would be told of none."""
+    page = await enter()
+    await page.route("**/preview/state*", lambda route: route.abort())
+    await page.goto(f"{served.address}/preview")
+    await expect(page.get_by_label("/heard command")).to_be_disabled()
+    await page.unroute("**/preview/state*")
+    await page.get_by_label("/heard command").fill("help")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".is-private")).to_contain_text("/heard queue")
+
+
 async def test_a_menu_is_used_by_keyboard(enter: Enter, office: PreviewOffice) -> None:
     """Opening and leaving it presses nothing; a choice does."""
     case = await office.case()

@@ -107,7 +107,11 @@ function draw(told) {
   names.people = new Map(told.people.map((person) => [person.id, person.name]));
   names.channels = new Map(told.channels.map((channel) => [channel.id, channel.name]));
   names.groups = told.groups;
-  if (!place) open(told.channels[0].id);
+  if (!place) {
+    open(told.channels[0].id);
+    // A command is given in a channel, so there is none to give before this.
+    for (const part of byId("command").elements) part.disabled = false;
+  }
   const touched = new Set();
   for (const message of told.messages) {
     const old = messages.get(key(message));
