@@ -1,7 +1,7 @@
 """Fits how a head's logits are read: probabilities that come true, what a mistake costs, when to abstain.
 
-Everything is fitted on answers of models that had not seen the brand they were asked about (see
-`classifier.train`), never on the brands that the figures in the model card are of.
+Everything is fitted on answers of models that had not seen the brand or the tweet they were asked about (see
+`classifier.train`), never on texts that the figures in the model card are of.
 """
 
 from collections.abc import Callable, Sequence
@@ -39,6 +39,12 @@ class Asked:
 
     logits: Numbers
     truth: Truth
+
+
+def together(*some: Asked) -> Asked:
+    """Answers to several sets as one: each text counts the same."""
+    logits = np.concatenate([asked.logits for asked in some])
+    return Asked(logits, np.concatenate([asked.truth for asked in some]))
 
 
 def likeliest(scores: Numbers, _truth: Truth) -> Numbers:

@@ -5,7 +5,7 @@ brands, several times in different orders, and averages what came out; a third, 
 all of it once more. In each the mean vector of a text is held near that of the encoder we started from:
 replies are looked up in the knowledge base with it, and a model that only knows tone no longer tells topics
 apart. Then the brands are dealt into parts, each is judged by a model that never saw it, and on those
-answers `calibrate` fits how logits are read.
+answers, and for tone on tweets put aside, `calibrate` fits how logits are read.
 """
 
 import json
@@ -211,7 +211,7 @@ class Trainer:
         )
 
     def _learned_brands(self, tone: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Head]]:
-        """Stage two in every order, averaged; and how its logits are read, fitted on brands unseen."""
+        """Stage two in every order, averaged; and how its logits are read."""
         folds = dealt(self._brands, self.recipe.folds)
         parts = {
             f"brands-{order + 1}": partial(self._learn_brands, tone, self._brands, order)
@@ -221,7 +221,10 @@ class Trainer:
             others = [mention for mention in self._brands if mention.brand not in brands]
             parts[f"fold-{number}"] = partial(self._learn_brands, tone, others, 0)
         runs = self._done(parts)
-        return averaged(runs[: self.recipe.orders]), self._heads(folds, runs[self.recipe.orders :])
+        weights = averaged(runs[: self.recipe.orders])
+        asked = self._asked_of_brands(folds, runs[self.recipe.orders :])
+        asked["sentiment"] = calibrate.together(asked["sentiment"], self._asked_of_tweets(weights))
+        return weights, fitted_heads(asked, self.recipe.recall_of_high)
 
     def _done(self, parts: Mapping[str, Callable[[str], Judge]]) -> list[dict[str, Tensor]]:
         """The weights that each part came to, in order, learned now or in an earlier run."""
@@ -319,21 +322,26 @@ class Trainer:
 
     # ── how the logits are read ──────────────────────────────────────────────────────────────────
 
-    def _heads(
+    def _asked_of_brands(
         self, folds: Sequence[frozenset[str]], runs: Sequence[Mapping[str, Tensor]]
-    ) -> dict[str, Head]:
-        """Fitted on every labelled mention, judged by a model that never saw its brand."""
-        asked: list[_Mention] = []
+    ) -> dict[str, calibrate.Asked]:
+        """Every labelled mention, judged by a model that never saw its brand."""
+        held: list[_Mention] = []
         found: dict[str, list[Tensor]] = {head: [] for head in HEADS}
         for brands, weights in zip(folds, runs, strict=True):
-            held = [mention for mention in self._brands if mention.brand in brands and mention.is_real]
-            logits = logits_of(self._fresh(weights), [mention.item.ids for mention in held])
+            some = [mention for mention in self._brands if mention.brand in brands and mention.is_real]
+            logits = logits_of(self._fresh(weights), [mention.item.ids for mention in some])
             for head, values in logits.items():
                 found[head].append(values)
-            asked += held
-        truth = [mention.labels or {} for mention in asked]
-        logits = {head: torch.cat(parts) for head, parts in found.items()}
-        return fitted_heads(logits, truth, self.recipe.recall_of_high)
+            held += some
+        truth = [mention.labels or {} for mention in held]
+        return {head: _asked(torch.cat(parts), [one[head] for one in truth]) for head, parts in found.items()}
+
+    def _asked_of_tweets(self, weights: Mapping[str, Tensor]) -> calibrate.Asked:
+        """The tone of TweetEval's validation part, which nothing was learned from."""
+        rows = tweets(self.sources.data, "val")
+        logits = logits_of(self._fresh(weights), [self.token_ids(row.text, handles=()) for row in rows])
+        return _asked(logits["sentiment"], [row.sentiment for row in rows])
 
     def _write(self, weights: Mapping[str, Tensor], heads: Mapping[str, Head]) -> None:
         write_bundle(
@@ -395,18 +403,12 @@ def dealt(mentions: Sequence[_Mention], folds: int) -> list[frozenset[str]]:
     return [frozenset(part) for part in parts]
 
 
-def fitted_heads(
-    logits: Mapping[str, Tensor], truth: Sequence[Mapping[str, int]], recall_of_high: float
-) -> dict[str, Head]:
-    """How each head is read, fitted on answers about brands never seen.
+def fitted_heads(asked: Mapping[str, calibrate.Asked], recall_of_high: float) -> dict[str, Head]:
+    """How each head is read, fitted on answers to what was never seen.
 
     Tone is judged so that each of the three is found as often. Missing what cannot wait costs most, so
     urgency leans to `high` until that is found as often as wanted.
     """
-    asked = {
-        head: calibrate.Asked(logits[head].double().numpy(), np.array([one[head] for one in truth]))
-        for head in HEADS
-    }
     goal = calibrate.missed_costs_most(HEADS["urgency"].index("high"), recall_of_high)
     leans: dict[str, calibrate.Lean] = {
         "sentiment": calibrate.balanced,
@@ -418,6 +420,10 @@ def fitted_heads(
         )
         for head, labels in HEADS.items()
     }
+
+
+def _asked(logits: Tensor, truth: Sequence[int]) -> calibrate.Asked:
+    return calibrate.Asked(logits.double().numpy(), np.array(truth))
 
 
 def logits_of(judge: Judge, texts: Sequence[Sequence[int]]) -> dict[str, Tensor]:

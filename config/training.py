@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from classifier.learning import Told
     from classifier.train import Say
 
-_SETS = ("tweeteval_sentiment/train.jsonl.gz", "brandgold/train.jsonl.gz", "ibm_customer_care/dev.jsonl.gz")
+_SETS = (
+    "tweeteval_sentiment/train.jsonl.gz",
+    "tweeteval_sentiment/val.jsonl.gz",
+    "brandgold/train.jsonl.gz",
+    "ibm_customer_care/dev.jsonl.gz",
+)
 _REMARKS = "goemotions/train.jsonl.gz"
 _BASE_FILES = ("model.safetensors", "config.json", "tokenizer.json")
 

@@ -113,6 +113,7 @@ def _toy_data(folder: Path) -> Path:
     ]
     for name, rows in (
         ("tweeteval_sentiment/train", tweets),
+        ("tweeteval_sentiment/val", tweets[:9]),
         ("brandgold/train", mentions),
         ("ibm_customer_care/dev", [{"turns": [{"who": "customer", "text": "tweet 1 http"}]}]),
         ("ibm_customer_care/test", []),

