@@ -42,9 +42,13 @@ class Asked:
 
 
 def together(*some: Asked) -> Asked:
-    """Answers to several sets as one: each text counts the same."""
-    logits = np.concatenate([asked.logits for asked in some])
-    return Asked(logits, np.concatenate([asked.truth for asked in some]))
+    """Answers to several sets as one, in which each set counts about the same: rows of small ones recur."""
+    most = max(len(asked.truth) for asked in some)
+    times = [round(most / len(asked.truth)) for asked in some]
+    return Asked(
+        np.concatenate([np.tile(asked.logits, (n, 1)) for asked, n in zip(some, times, strict=True)]),
+        np.concatenate([np.tile(asked.truth, n) for asked, n in zip(some, times, strict=True)]),
+    )
 
 
 def likeliest(scores: Numbers, _truth: Truth) -> Numbers:

@@ -14,6 +14,7 @@ from classifier.calibrate import (
     missed_costs_most,
     probabilities_fitted,
     thresholds_fitted,
+    together,
 )
 from classifier.heads import Head
 
@@ -49,6 +50,14 @@ def test_a_lean_raises_the_macro_recall_of_answers_not_seen() -> None:
     before = macro_recall(truth[3_000:], scores[3_000:].argmax(1))
     after = macro_recall(truth[3_000:], (scores[3_000:] + lean).argmax(1))
     assert after > before + 0.02
+
+
+def test_sets_that_are_put_together_count_the_same() -> None:
+    """However many rows each has: what there are few of recurs."""
+    few, many = Asked(np.zeros((10, 3)), np.zeros(10, int)), Asked(np.ones((29, 3)), np.ones(29, int))
+    both = together(few, many)
+    assert np.bincount(both.truth).tolist() == [30, 29]
+    assert both.logits.sum(1).tolist() == [0.0] * 30 + [3.0] * 29
 
 
 def test_labels_are_found_as_often_however_rare_they_are() -> None:
