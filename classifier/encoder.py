@@ -9,7 +9,7 @@ operation: that is how it learns. A test holds both against `transformers`' `Ber
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -202,9 +202,22 @@ class Judge(nn.Module):
 
     def forward(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         """The logits of every head for each text, and the mean vector of each text."""
-        first, mean = batch.first_and_mean(self.encoder(batch))
+        return self.read(self.encoder(batch), batch)
+
+    def read(self, hidden: Tensor, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
+        """The same of what the encoder made of the batch."""
+        first, mean = batch.first_and_mean(hidden)
         features = torch.cat([first, mean], dim=1)
         return {name: head(features) for name, head in self.heads.items()}, mean
+
+    def speaks_for(self, head: str, label: int) -> Tensor:
+        """What a token's vector, times this one, adds to a label more than to the others on the average.
+
+        A head is linear in the mean over the tokens, so this is that token's part in it, exactly.
+        """
+        weight = cast("Tensor", self.heads[head].weight)[:, -self.encoder.sentence.shape[0] :]
+        others = torch.cat([weight[:label], weight[label + 1 :]])
+        return weight[label] - others.mean(0)
 
 
 def encoder_weights_from_bert(weights: Mapping[str, Tensor], layers: int) -> dict[str, Tensor]:

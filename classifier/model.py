@@ -36,7 +36,7 @@ _MOST_TOKENS_IN_BATCH = 768
 # of a long post would take longer than judging it.
 _LETTERS_TOKENISED = 4_000
 _REMEMBERED = 4_096
-"""How many judged texts are remembered, 2 KB each."""
+"""How many judged texts are remembered, 2 to 3 KB each."""
 _SAME = 1e-3
 """How far logits may be from the golden ones: other processors add in another order."""
 _WARM_UP = "the first pass makes room and picks the fastest code for this processor"
@@ -59,10 +59,14 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Thought:
-    """What the model makes of one text: the logits of each head, and a vector of length one."""
+    """What the model makes of one text: the logits of each head, and a vector of length one.
+
+    ``calm`` tells of each token how much it speaks for an urgency of low.
+    """
 
     logits: Logits
     vector: Tensor
+    calm: Sequence[float]
 
 
 class Classifier:
@@ -82,6 +86,8 @@ class Classifier:
         self._judge.requires_grad_(False)
         self._remembered: OrderedDict[bytes, Thought] = OrderedDict()
         self._one_at_a_time = threading.Lock()
+        self._low = bundle.heads["urgency"].labels.index(Urgency.LOW)
+        self._calming = self._judge.speaks_for("urgency", self._low)
         _prepack(self._judge)
 
     @classmethod
@@ -125,8 +131,9 @@ class Classifier:
         """
         reads = [self.read(text, handles) for text in texts]
         own = topics or {}
-        verdicts = list(map(self._verdict, reads, self.think(reads)))
-        restless = self._restless(reads, verdicts)
+        thoughts = self.think(reads)
+        verdicts = list(map(self._verdict, reads, thoughts))
+        restless = self._restless(reads, thoughts, verdicts)
         return [
             _with_topics(_doubting(verdict, Doubt.URGENCY) if place in restless else verdict, read, own)
             for place, (read, verdict) in enumerate(zip(reads, verdicts, strict=True))
@@ -188,11 +195,18 @@ class Classifier:
             self._remembered.clear()
 
     def _passed(self, keys: Sequence[bytes], ids: Sequence[Sequence[int]]) -> dict[bytes, Thought]:
-        logits, mean = self._judge(Packed.of(ids))
+        batch = Packed.of(ids)
+        hidden = self._judge.encoder(batch)
+        logits, mean = self._judge.read(hidden, batch)
         numbers = {head: values.tolist() for head, values in logits.items()}
         vectors = functional.normalize(mean, dim=1)
+        calm = torch.split(hidden @ self._calming, list(batch.lengths))
         return {
-            key: Thought({head: rows[place] for head, rows in numbers.items()}, vectors[place].clone())
+            key: Thought(
+                logits={head: rows[place] for head, rows in numbers.items()},
+                vector=vectors[place].clone(),
+                calm=array("f", calm[place].tolist()),
+            )
             for place, key in enumerate(keys)
         }
 
@@ -204,25 +218,26 @@ class Classifier:
         while len(self._remembered) > _REMEMBERED:
             self._remembered.popitem(last=False)
 
-    def _restless(self, reads: Sequence[Read], verdicts: Sequence[Classification]) -> set[int]:
+    def _restless(
+        self, reads: Sequence[Read], thoughts: Sequence[Thought], verdicts: Sequence[Classification]
+    ) -> set[int]:
         """Where a post is calm as a whole and not throughout: something calm may hide what is not."""
-        calm = [place for place, verdict in enumerate(verdicts) if _would_be_left(verdict)]
+        left = [place for place, verdict in enumerate(verdicts) if _would_be_left(verdict)]
+        # Of a post that was cut, nobody read the end.
+        cut = {place for place in left if reads[place].truncated}
         parts = [
             (place, Read.of(ids))
-            for place in calm
-            if not reads[place].truncated
-            for ids in parts_of(reads[place].ids)
+            for place in left
+            if place not in cut
+            for ids in parts_of(reads[place].ids, thoughts[place].calm)
         ]
-        head = self._heads["urgency"]
-        low = head.labels.index(Urgency.LOW)
-        thoughts = self.think([part for _, part in parts])
+        head, low = self._heads["urgency"], self._low
         loud = {
             place
-            for (place, _), thought in zip(parts, thoughts, strict=True)
+            for (place, _), thought in zip(parts, self.think([part for _, part in parts]), strict=True)
             if head.probabilities(thought.logits["urgency"])[low] < CALM
         }
-        # Of a post that was cut, nobody read the end.
-        return loud | {place for place in calm if reads[place].truncated}
+        return loud | cut
 
     def _verdict(self, read: Read, thought: Thought) -> Classification:
         said = {name: head.read(thought.logits[name]) for name, head in self._heads.items()}

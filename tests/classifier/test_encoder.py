@@ -48,6 +48,23 @@ def test_company_changes_nothing(judge: Judge, texts: list[list[int]]) -> None:
         assert torch.allclose(logits, torch.cat([one[head] for one in alone]), atol=1e-5)
 
 
+@settings(max_examples=40, deadline=None)
+@given(text=st.lists(st.integers(1, 49), min_size=1, max_size=20), label=st.integers(0, 2))
+def test_what_tokens_speak_for_adds_up_to_what_the_text_says(
+    judge: Judge, text: list[int], label: int
+) -> None:
+    """Their mean is what the head makes of the mean vector, above the other labels."""
+    with torch.inference_mode():
+        batch = Packed.of([text])
+        hidden = judge.encoder(batch)
+        first, mean = batch.first_and_mean(hidden)
+        head = judge.heads["mood"]
+        said = (head(torch.cat([first, mean], dim=1)) - head(torch.cat([first, 0 * mean], dim=1)))[0]
+        others = torch.cat([said[:label], said[label + 1 :]])
+        each = hidden @ judge.speaks_for("mood", label)
+    assert each.mean().item() == pytest.approx((said[label] - others.mean()).item(), abs=1e-5)
+
+
 def test_the_encoder_is_the_one_that_transformers_knows() -> None:
     """A published BERT's weights give its vectors."""
     from transformers import BertConfig, BertModel

@@ -260,13 +260,14 @@ def test_a_configuration_that_fits_no_model_is_explained(
 def test_a_repeated_post_is_judged_once(classifier: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
     """A hundred people who repeat a post, with other links and handles, cost one pass."""
     passes: list[int] = []
-    judge = classifier._judge
+    encoder = classifier._judge.encoder
+    encode = encoder.forward
 
     def counted(batch: Packed) -> object:
         passes.append(len(batch.lengths))
-        return judge(batch)
+        return encode(batch)
 
-    monkeypatch.setattr(classifier, "_judge", counted)
+    monkeypatch.setattr(encoder, "forward", counted)
     texts = [f"RT @someone{n} their site is down again today https://t.co/{n}" for n in range(100)]
     first = classifier.classify(texts)
     assert passes == [1]
