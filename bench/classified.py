@@ -4,6 +4,7 @@ No text comes twice while something is measured, since the model would remember 
 """
 
 import asyncio
+import gc
 import gzip
 import json
 import random
@@ -181,6 +182,7 @@ async def _steady(
             if there(case) and case.last.id in heard_at:
                 waits.append((now - heard_at.pop(case.last.id)) * 1000)
 
+    gc.collect()  # What was measured before has left garbage, whose collection would be counted here.
     watching = asyncio.create_task(watch())
     listener, began = line.listener("steady"), time.perf_counter()
     for number, text in enumerate(some):
