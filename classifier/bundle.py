@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save_file
 
+from casework.classification import Urgency
 from casework.errors import HeardError
 from classifier.examples import HEADS
 from classifier.heads import Head
@@ -133,6 +134,10 @@ def _head(name: str, written: Mapping[str, Any]) -> Head:
         raise ModelUnavailable(
             f"The model's head {name} has labels that Heard does not know "
             f"({', '.join(sorted(set(labels) - set(known)))}): it knows {', '.join(known)}"
+        )
+    if name == "urgency" and Urgency.LOW not in labels:
+        raise ModelUnavailable(
+            "The model never gives the urgency low, by which Heard tells who needs no reply"
         )
     numbers = {key: tuple(map(float, written[key])) for key in ("bias", "lean", "sure_at")}
     return Head(labels, float(written["temperature"]), **numbers)

@@ -232,6 +232,9 @@ def _reconfigured(folder: Path, change: Callable[[dict[str, Any]], None]) -> Non
     write_golden(folder, json.loads((folder / "golden.json").read_text("utf-8")))
 
 
+_OF_EACH_LABEL = ("labels", "bias", "lean", "sure_at")
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -241,6 +244,10 @@ def _reconfigured(folder: Path, change: Callable[[dict[str, Any]], None]) -> Non
             "that Heard does not know",
         ),
         (lambda config: config["heads"]["intent"]["labels"].pop(), "cannot be read"),
+        (
+            lambda config: [config["heads"]["urgency"][key].pop(0) for key in _OF_EACH_LABEL],
+            "never gives the urgency low",
+        ),
         (lambda config: config["heads"]["urgency"].update(temperature=0), "cannot be read"),
         (lambda config: config["heads"].update(mood=config["heads"]["intent"]), "cannot be read"),
         (lambda config: config.pop("languages"), "cannot be read"),
