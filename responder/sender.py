@@ -118,7 +118,7 @@ class Sender:
         if stopped is not None:
             return stopped
         await self._check_free()
-        now, leaving = self.clock.now(), self._leaving(looked)
+        now, leaving = self._leaving(outgoing, looked)
         begun = await self.cases.save(moves.begin_sending(case, at=now, look_at=self._look_at(now, platform)))
         return await self._post(begun, entry, platform, leaving)
 
@@ -172,12 +172,16 @@ class Sender:
         if by is not None:
             raise TryAgainLater(f"sending was stopped by {by}", after=PAUSE_CHECK)
 
-    def _leaving(self, looked: timedelta) -> timedelta:
-        """When an attempt of now leaves, as `Clock.elapsed`; `TryAgainLater` if the look was too long ago."""
-        leaving = self.clock.elapsed()
-        if leaving - looked > LOOK_LASTS:
+    def _leaving(self, outgoing: Outgoing, looked: timedelta) -> tuple[datetime, timedelta]:
+        """When an attempt of now leaves, by the wall and as `Clock.elapsed`.
+
+        Raises `TryAgainLater` if the look was too long ago, or it has become too late since: a clock on the
+        wall that was an hour behind may have been set right meanwhile.
+        """
+        now, leaving = self.clock.now(), self.clock.elapsed()
+        if leaving - looked > LOOK_LASTS or _too_late(outgoing, now):
             raise TryAgainLater("the look before the post took too long", after=PAUSE_CHECK)
-        return leaving
+        return now, leaving
 
     # ── the one POST ─────────────────────────────────────────────────────────────────────────────
 
@@ -257,7 +261,7 @@ class Sender:
         if why is not None:
             return moves.refuse(case, at=self.clock.now(), why=why)
         await self._check_free()
-        now, leaving = self.clock.now(), self._leaving(looked)
+        now, leaving = self._leaving(outgoing, looked)
         again = await self.cases.save(moves.resend(case, at=now, look_at=self._look_at(now, platform)))
         return await self._post(again, entry, platform, leaving)
 

@@ -257,6 +257,31 @@ async def test_a_process_that_was_stopped_posts_nothing_on_an_old_look(
     assert "deleted" in case.why
 
 
+@pytest.mark.parametrize("attempt", ["first", "second"])
+async def test_a_clock_that_is_set_during_the_look_lets_nothing_leave_too_late(
+    store: Store, cases: CaseStore, monkeypatch: pytest.MonkeyPatch, attempt: str
+) -> None:
+    """It was two hours behind, so the reply still seemed to be in time; it is set right, and then asked."""
+    clock = SetClock(NOON)
+    desk = Desk(store, cases, clock)
+    await desk.approve()
+    if attempt == "second":
+        desk.platform.script = [Unknown("reset")]
+        await desk.run()
+    before = desk.platform.attempts
+    answered = desk.platform.answered
+
+    async def set_right(mention: Mention, *, ours: frozenset[str]) -> str | None:
+        clock.set_on(timedelta(hours=2))
+        return await answered(mention, ours=ours)
+
+    monkeypatch.setattr(desk.platform, "answered", set_right)
+    case = await desk.run(minutes=2)
+
+    assert desk.platform.attempts == before
+    assert "in time" in case.why
+
+
 async def test_a_deletion_that_is_heard_of_after_the_intent_keeps_the_reply_in(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

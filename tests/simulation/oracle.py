@@ -93,7 +93,7 @@ class Oracle:
             for one in site.below.get(mention.id, ())
         ):
             self.wrong(f"sent although a colleague had answered: {about}")
-        if outgoing.not_after is not None and process_now > outgoing.not_after + timedelta(seconds=LOOK_S):
+        if outgoing.not_after is not None and process_now > outgoing.not_after + MARGIN:
             self.wrong(f"sent later than it may be: {about}")
         approval = self.approved.get(outgoing.key)
         if not outgoing.automatic and (approval is None or approval[1] != outgoing.text):

@@ -149,7 +149,7 @@ class Watcher(Protocol):
     """Who is told of what happens on the platforms, as it happens."""
 
     def posting(self, site: Site, mention: Mention, outgoing: Outgoing, now: datetime) -> None:
-        """A POST begins; ``now`` is what its process takes the time for."""
+        """A POST begins; ``now`` is what its process took the time for when it decided on it."""
         ...
 
     def arrived(self, site: Site, reply: Shown, attempt: int, new: bool) -> None:
@@ -175,6 +175,10 @@ class Dies(Protocol):
 
     def now(self) -> datetime:
         """What time it takes it for."""
+        ...
+
+    def now_at_intent(self) -> datetime:
+        """What it may have taken the time for when it decided on a POST of now, at the earliest."""
         ...
 
 
@@ -234,7 +238,7 @@ class Connection:
         began = loop.time()
         site.attempts += 1
         attempt = site.attempts
-        self._watcher.posting(site, mention, outgoing, self._process.now())
+        self._watcher.posting(site, mention, outgoing, self._process.now_at_intent())
         self._process.may_die("POST, before it left")
         await asyncio.sleep(0.01 + 0.3 * chance.random())
         if loop.time() < site.down_until and chance.random() < 0.5:

@@ -36,6 +36,9 @@ class Alone:
     def now(self) -> datetime:
         return NOON
 
+    def now_at_intent(self) -> datetime:
+        return NOON
+
     def posting(self, site: Site, mention: Mention, outgoing: Outgoing, now: datetime) -> None:
         self.attempts += 1
 

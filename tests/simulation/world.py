@@ -40,6 +40,7 @@ from listener.rereading import Rereader
 from platforms.platform import Heard, Removed
 from platforms.platform import Platform as AnyPlatform
 from responder.knowledge import Article, Match, load_articles
+from responder.sender import MARGIN
 from responder.wording import load_templates
 from streams import codec, marks, topics
 from streams import consumer as consumer_module
@@ -286,6 +287,13 @@ class Process:
     def now(self) -> datetime:
         """What time it takes it for."""
         return self.world.instant() + timedelta(seconds=self.world.offsets[self.index])
+
+    def now_at_intent(self) -> datetime:
+        """What it may have taken the time for when it decided on a POST of now, at the earliest."""
+        set_at, before = self.world.set_from[self.index]
+        lately = self.loop.time() - set_at <= MARGIN.total_seconds()
+        offset = self.world.offsets[self.index]
+        return self.world.instant() + timedelta(seconds=min(offset, before) if lately else offset)
 
     def elapsed(self) -> timedelta:
         """The machine's steady time: nobody sets it."""
@@ -546,6 +554,8 @@ class World:
             name: Site(name, against, timedelta(seconds=lag)) for name, (against, lag) in SITES.items()
         }
         self.offsets = [0.0, 0.0]
+        self.set_from = [(0.0, 0.0), (0.0, 0.0)]
+        """When each machine's clock was set last, and how far off it had been."""
         self.right_since = [FOREVER, FOREVER]
         self.furthest_ahead = 0.0
         self.processes: list[Process | None] = [None, None]
@@ -691,6 +701,7 @@ class World:
 
     def set_clock(self, index: int, offset: float) -> None:
         """A machine's clock jumps."""
+        self.set_from[index] = self.loop.time(), self.offsets[index]
         self.offsets[index] = offset
         self.furthest_ahead = max(self.furthest_ahead, offset)
         self.say(f"clock of {index} is off by {offset:.0f} s")
