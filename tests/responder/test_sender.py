@@ -118,6 +118,14 @@ class Desk:
                 pass
         return await self.cases.load(CASE_ID)
 
+    async def before(self, attempt: str) -> int:
+        """Stand before the first attempt, or a second after a lost one; how many there were."""
+        await self.approve()
+        if attempt == "second":
+            self.platform.script = [Unknown("reset")]
+            await self.run()
+        return self.platform.attempts
+
 
 @pytest.fixture
 def desk(store: Store, cases: CaseStore, clock: ManualClock) -> Desk:
@@ -237,11 +245,7 @@ async def test_a_process_that_was_stopped_posts_nothing_on_an_old_look(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, attempt: str
 ) -> None:
     """Stopped for ten minutes after it had seen the post, which its author deleted meanwhile."""
-    await desk.approve()
-    if attempt == "second":
-        desk.platform.script = [Unknown("reset")]
-        await desk.run()
-    before = desk.platform.attempts
+    before = await desk.before(attempt)
     answered = desk.platform.answered
 
     async def stopped(mention: Mention, *, ours: frozenset[str]) -> str | None:
@@ -264,11 +268,7 @@ async def test_a_clock_that_is_set_during_the_look_lets_nothing_leave_too_late(
     """It was two hours behind, so the reply still seemed to be in time; it is set right, and then asked."""
     clock = SetClock(NOON)
     desk = Desk(store, cases, clock)
-    await desk.approve()
-    if attempt == "second":
-        desk.platform.script = [Unknown("reset")]
-        await desk.run()
-    before = desk.platform.attempts
+    before = await desk.before(attempt)
     answered = desk.platform.answered
 
     async def set_right(mention: Mention, *, ours: frozenset[str]) -> str | None:
