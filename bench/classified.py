@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import cycle, islice
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -91,7 +92,7 @@ async def measure() -> ClassifiedFigures:
         folder = Path(name)
         async with open_store(None, folder) as store:
             for number in range(ROUNDS):
-                some = _of_round(chosen, number)
+                some = _some(chosen, MENTIONS, first=number * MENTIONS)
                 loop.append(_in_a_loop(reference, some[:IN_A_LOOP]))
                 await store.writes.flushall()
                 model.forget()
@@ -105,8 +106,8 @@ async def measure() -> ClassifiedFigures:
     return ClassifiedFigures(median(loop), median(rates), tuple(to_draft), tuple(to_verdict))
 
 
-def _of_round(chosen: Sequence[str], number: int) -> list[str]:
-    return [chosen[place % len(chosen)] for place in range(number * MENTIONS, (number + 1) * MENTIONS)]
+def _some(chosen: Sequence[str], count: int, *, first: int = 0) -> list[str]:
+    return list(islice(cycle(chosen), first, first + count))
 
 
 def _in_a_loop(reference: Reference, some: Sequence[str]) -> float:
@@ -153,7 +154,7 @@ async def _drafted(store: Store, folder: Path, model: Classifier, chosen: Sequen
     stages = ("classifier", "responder", "escalation")
     with _line(store, folder, model, stages) as line:
         running = [asyncio.create_task(consumer.run()) for consumer in line.consumers.values()]
-        some = [chosen[n % len(chosen)] for n in range(int(DRAFTS_A_SECOND * DRAFTS_FOR_S))]
+        some = _some(chosen, int(DRAFTS_A_SECOND * DRAFTS_FOR_S))
         waits = await _steady(line, some, DRAFTS_A_SECOND, lambda case: case.status in WITH_PEOPLE)
         await _ended(running)
     return waits
@@ -161,7 +162,7 @@ async def _drafted(store: Store, folder: Path, model: Classifier, chosen: Sequen
 
 async def _judged(store: Store, folder: Path, chosen: Sequence[str]) -> list[float]:
     """Milliseconds from being heard to the saved verdict, judged by processes of their own."""
-    some = [chosen[n % len(chosen)] for n in range(int(VERDICTS_A_SECOND * VERDICTS_FOR_S))]
+    some = _some(chosen, int(VERDICTS_A_SECOND * VERDICTS_FOR_S))
     async with AsyncExitStack() as workers:
         for _ in range(WORKERS):
             await workers.enter_async_context(_worker(store, folder))

@@ -13,7 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from statistics import median
@@ -159,12 +159,14 @@ def _lines(speed: Mapping[str, float]) -> list[Measured]:
             ours, theirs = speed[f"packed {size}{of}"], speed[f"pipelines{of}"]
             name = f"three pipelines one by one, batch {size}, {what}"
             figures = f"{ours:.1f} against {theirs:.2f} texts/s"
-            lines.append(_with_limit(Measured(name, ours / theirs, figures), speed, size, of))
+            bar = _BARS_AGAINST_PIPELINES[size] if of == "" else None
+            lines.append(_faster(name, ours / theirs, figures, bar, _share(speed, size)))
         for size in BATCHES:
             ours, theirs = speed[f"packed {size}{of}"], speed[f"reference {size}{of}"]
             name = f"reference, batch {size}, {what}"
             figures = f"{ours:.1f} against {theirs:.1f} texts/s"
-            lines.append(_with_limit(Measured(name, ours / theirs, figures), speed, size, of))
+            bar = _BARS_AGAINST_REFERENCE[size] if of == "" else None
+            lines.append(_faster(name, ours / theirs, figures, bar, _share(speed, size)))
     for size in BATCHES:
         theirs = speed[f"reference {size}, GFLOP/s"] / speed["gemm"]
         figures = f"of {speed['gemm']:.0f} GFLOP/s; reference {theirs:.2f}"
@@ -172,13 +174,11 @@ def _lines(speed: Mapping[str, float]) -> list[Measured]:
     return lines
 
 
-def _with_limit(line: Measured, speed: Mapping[str, float], size: int, of: str) -> Measured:
-    """A line of passes alone has a bar, and what 32 bits could reach at most: if all ran at the GEMM peak."""
-    if of:
-        return line
-    bars = _BARS_AGAINST_PIPELINES if "pipelines" in line.what else _BARS_AGAINST_REFERENCE
-    limit = line.value / _share(speed, size)
-    return replace(line, figures=f"{line.figures}, {limit:.1f} at the GEMM peak", bar=bars[size])
+def _faster(name: str, times: float, figures: str, bar: float | None, share: float) -> Measured:
+    """How many times faster; beside a bar what 32 bits could reach at most: if all ran at the GEMM peak."""
+    if bar is None:
+        return Measured(name, times, figures)
+    return Measured(name, times, f"{figures}, {times / share:.1f} at the GEMM peak", bar)
 
 
 def _share(speed: Mapping[str, float], size: int) -> float:
